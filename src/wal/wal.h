@@ -1,0 +1,219 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The write-ahead log: frames of transactions in files log/<incarnation>.<n>, chained by hash, and the head that names where
+ * recovery starts. Byte tables: docs/format/wal.md.
+ *
+ * wal-1  A frame is 72 bytes of fixed part, optional sections, transactions. Its hash (XXH3-128 over everything but the hash
+ *        field, seeded by the database incarnation) is the only checksum; each frame names its predecessor's hash (CHAIN).
+ * wal-2  A frame never spans files; in full mode a frame starts at a 4 KiB boundary; space after a frame is zero.
+ * wal-3  Log files are written with zeros before use, never truncated, never reused, written by one process only.
+ * wal-4  Every log file begins with a header block (4,096 bytes): run, boot id, place and hash of the frame it continues, own
+ *        checksum. Who finds the log open starts a new file whose header, synced with file and folder, names the frame
+ *        it continues before anything else is appended (FORK, FORK_SYNCED, FORK_DIR).
+ * wal-5  Recovery at the end of a valid frame goes first to a file whose header names that frame (FORK_FIRST), of several to the
+ *        highest run (HIGHEST_RUN), else it reads on in the same file.
+ * wal-6  An invalid frame at or below the largest durable seq stored in any valid frame is damage (SOP_CORRUPT, DURABLE_SEQ);
+ *        a valid frame without COPY in a file without a valid header is damage (HEADER_CHECK); anything else invalid is a
+ *        tail and ends the log silently.
+ */
+#ifndef SOP_WAL_WAL_H
+#define SOP_WAL_WAL_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "sop/types.h"
+
+#include "backend/backend.h"
+#include "util/checksum.h"
+#include "util/compiler.h"
+
+/* ---- frames: encode and decode, no I/O ---- */
+
+#define SOP_WAL_FIXED_SIZE   72u
+#define SOP_WAL_ALIGN        4096u
+#define SOP_WAL_FILE_HEADER  4096u
+#define SOP_WAL_FRAME_MAX    (1u << 30)
+
+enum { SOP_FRAME_COPY = 1 }; /* flags of a frame that callers may set; the others are private to the room */
+
+/* Transaction types; 64 reserved. */
+enum {
+    SOP_TXN_TYPE_DATA = 1,
+    SOP_TXN_TYPE_JOIN = 2,
+    SOP_TXN_TYPE_LEAVE = 3,
+    SOP_TXN_TYPE_EVICT = 4,
+    SOP_TXN_TYPE_FREEZE = 5,
+    SOP_TXN_TYPE_CHECKPOINT = 6,
+    SOP_TXN_TYPE_RETIRE = 7,
+    SOP_TXN_TYPE_MODE = 8,
+    SOP_TXN_TYPE_FORMAT = 9
+};
+
+enum { SOP_WAL_INSERT = 1, SOP_WAL_UPDATE = 2, SOP_WAL_REMOVE = 3, SOP_WAL_RUN = 4 };
+
+typedef struct {
+    uint8_t type; /* SOP_TXN_TYPE_... */
+    uint8_t incarnation[16];
+    uint64_t counter;     /* with incarnation: the id */
+    uint64_t lowest_open; /* lowest counter still open at that peer */
+    uint64_t wall_ns;
+    sop_slice note; /* author, message; may be empty */
+} sop_wal_txn;
+
+/* An item of a DATA transaction. REMOVE has no value; RUN: key empty, value = a blob address (16 bytes) of a sorted run. */
+typedef struct {
+    uint64_t store;
+    uint8_t op; /* SOP_WAL_INSERT... */
+    int is_reference;
+    sop_slice key;
+    sop_slice value;
+} sop_wal_item;
+
+/* A growing buffer with room for the fixed part in front. All zero is valid and empty. One thread at a time. */
+typedef struct {
+    uint8_t *data;
+    size_t size; /* bytes used, fixed part included; 0: empty */
+    size_t capacity;
+    size_t txn_at; /* start of the transaction being written; 0: none */
+    uint32_t transactions;
+    uint32_t items;
+} sop_wal_buffer;
+
+void sop_wal_buffer_deinit(sop_wal_buffer *buffer);
+void sop_wal_buffer_reset(sop_wal_buffer *buffer);
+/* All return SOP_OK or SOP_NO_MEMORY (SOP_TOO_LARGE beyond SOP_WAL_FRAME_MAX); after a failure call sop_wal_txn_undo. */
+SOP_MUST_CHECK sop_status sop_wal_txn_begin(sop_wal_buffer *buffer, const sop_wal_txn *txn);
+SOP_MUST_CHECK sop_status sop_wal_item_add(sop_wal_buffer *buffer, const sop_wal_item *item); /* DATA only */
+/* Body of the other types: bytes that the caller defines. */
+SOP_MUST_CHECK sop_status sop_wal_body_set(sop_wal_buffer *buffer, sop_slice body);
+void sop_wal_txn_end(sop_wal_buffer *buffer);
+void sop_wal_txn_undo(sop_wal_buffer *buffer); /* drops the transaction being written */
+
+/* Where a frame lies and which one it is. */
+typedef struct {
+    uint64_t file; /* short incarnation << 24 | n */
+    uint64_t offset;
+    uint32_t length; /* without padding */
+    uint64_t frame_no;
+    uint64_t seq_last; /* seq of its last transaction */
+    sop_hash128 hash;
+} sop_wal_place;
+#define SOP_WAL_PLACE_SIZE 56u
+void sop_wal_place_encode(const sop_wal_place *place, uint8_t out[SOP_WAL_PLACE_SIZE]);
+void sop_wal_place_decode(const uint8_t in[SOP_WAL_PLACE_SIZE], sop_wal_place *out);
+
+/* A decoded frame; points into the bytes it was decoded from. */
+typedef struct {
+    uint16_t flags;
+    uint32_t transactions;
+    uint64_t first_seq;
+    uint64_t durable_seq;
+    sop_hash128 predecessor;
+    sop_wal_place place;
+    sop_slice body; /* transactions */
+} sop_wal_frame;
+
+/* Walks transactions and items of a frame. Every length is checked: SOP_CORRUPT. */
+typedef struct {
+    const uint8_t *at;
+    const uint8_t *end;
+    uint64_t seq_next;
+} sop_wal_reader;
+
+typedef struct {
+    uint64_t seq;
+    sop_wal_txn head;
+    sop_slice body;   /* items of a DATA transaction, else the body */
+    uint32_t items;
+} sop_wal_txn_view;
+
+void sop_wal_reader_init(sop_wal_reader *reader, const sop_wal_frame *frame);
+/* SOP_NOT_FOUND at the end of the frame. */
+SOP_MUST_CHECK sop_status sop_wal_reader_next(sop_wal_reader *reader, sop_wal_txn_view *out, sop_error *err);
+typedef struct {
+    const uint8_t *at;
+    const uint8_t *end;
+} sop_wal_items;
+void sop_wal_items_init(sop_wal_items *items, const sop_wal_txn_view *txn);
+/* SOP_NOT_FOUND at the end of the transaction. */
+SOP_MUST_CHECK sop_status sop_wal_items_next(sop_wal_items *items, sop_wal_item *out, sop_error *err);
+
+/* ---- the log of one open database ---- */
+
+typedef struct sop_wal sop_wal;
+
+typedef struct {
+    sop_backend *backend;
+    uint8_t database_id[16];
+    uint8_t incarnation[16];        /* of the database: seeds the hashes */
+    uint64_t short_incarnation;     /* of this process, 40 bits: names its files */
+    int read_only;
+    uint64_t file_bytes_first; /* size of the first log file; 0 = 1 MiB; later ones double up to 64 MiB */
+} sop_wal_options;
+
+/* Writes the first log file with one frame (the given transactions, seq 1...) and the head that names it, all durable. The caller
+   publishes the backend after. */
+SOP_MUST_CHECK sop_status sop_wal_create(
+    const sop_wal_options *options, sop_wal_buffer *first, sop_error *err);
+
+/* Reads the head and the frame it names. SOP_CORRUPT when either is damaged. The frame stays valid until the next call. */
+SOP_MUST_CHECK sop_status sop_wal_open(
+    const sop_wal_options *options, sop_wal **out, sop_wal_frame *head_frame_out, sop_error *err);
+void sop_wal_close(sop_wal *wal); /* NULL allowed */
+
+/* Called for each frame after `from`, in order. The frame's bytes stay valid until the callback returns. Non-OK stops. */
+typedef sop_status (*sop_wal_frame_fn)(const sop_wal_frame *frame, void *context);
+
+/* Reads the log from the frame at `from` (not handed out) to its end, by rules wal-5 and wal-6, and remembers the end as the tip.
+   Does not write. *clean_out (may be NULL): the last frame ends with a LEAVE as its last transaction and nothing follows. */
+SOP_MUST_CHECK sop_status sop_wal_replay(
+    sop_wal *wal, const sop_wal_place *from, sop_wal_frame_fn fn, void *context, int *clean_out, sop_error *err);
+
+/* Makes the log ready for appending: reads on in the same file after a clean end, else starts a new file by FORK; frames above the
+   durable seq (same boot) are copied first (COPY_FIRST), so that all replayed frames are durable when it returns. */
+SOP_MUST_CHECK sop_status sop_wal_start(sop_wal *wal, int clean, sop_error *err);
+
+/* The newest frame. */
+sop_wal_place sop_wal_tip(const sop_wal *wal);
+/* Bytes of log from the place to the tip (a reopen would replay them). */
+uint64_t sop_wal_bytes_since(const sop_wal *wal, const sop_wal_place *place);
+
+/*
+ * Seals the buffer into a frame after the tip (frame no, first seq, predecessor, hash) and writes it; not synced. aligned: the
+ * frame starts at a 4 KiB boundary (full mode). Moves to the next log file when needed. On success the frame is the tip and
+ * *place_out tells where it is; the buffer stays as it was (reset it). On failure the log is broken: every later append fails.
+ * One thread at a time. Cost: without alignment and on a mapped log one copy and one hash, no system call.
+ */
+SOP_MUST_CHECK sop_status sop_wal_append(sop_wal *wal,
+                                         sop_wal_buffer *buffer,
+                                         uint64_t durable_seq,
+                                         int aligned,
+                                         sop_wal_place *place_out,
+                                         sop_error *err);
+/* Everything appended is on stable storage (every file it lies in). A failure breaks the log. Same thread rule as append. */
+SOP_MUST_CHECK sop_status sop_wal_sync(sop_wal *wal, sop_error *err);
+/* Prepares the next log file in the background (zero-filled, synced) when the current one is more than half full. Any thread, one
+   at a time; never blocks append for long. */
+SOP_MUST_CHECK sop_status sop_wal_prepare(sop_wal *wal, sop_error *err);
+
+/* The head: recovery starts at the frame. Renames head/L... and syncs head/ (HEAD_BEFORE_DELETE). One thread at a time. */
+SOP_MUST_CHECK sop_status sop_wal_head_set(sop_wal *wal, const sop_wal_place *place, sop_error *err);
+/* Removes log files that lie wholly before the place, but keeps the newest of them up to keep_bytes (change feed). */
+SOP_MUST_CHECK sop_status sop_wal_remove_before(
+    sop_wal *wal, const sop_wal_place *place, uint64_t keep_bytes, sop_error *err);
+
+/* Reads frames after `after_seq` up to and including the frame that ends at `to_seq` (both must be ends of frames or inside;
+   whole frames are handed out), oldest first, from any log file still kept. SOP_SNAPSHOT_TOO_OLD when history
+   starts later. Any thread, also while others append. */
+SOP_MUST_CHECK sop_status sop_wal_read_since(
+    sop_wal *wal, uint64_t after_seq, uint64_t to_seq, sop_wal_frame_fn fn, void *context, sop_error *err);
+
+/* Checks every frame from the place to the tip again by reading the files (sop check); counts frames and bytes. */
+SOP_MUST_CHECK sop_status sop_wal_check(sop_wal *wal,
+                                        const sop_wal_place *from,
+                                        sop_wal_frame_fn fn,
+                                        void *context,
+                                        sop_error *err);
+
+#endif
