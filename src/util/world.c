@@ -90,12 +90,12 @@ static void real_wait(_Atomic uint32_t *address, uint32_t value, uint64_t timeou
 {
     struct timespec ts = {(time_t)(timeout_ns / 1000000000u), (long)(timeout_ns % 1000000000u)};
     /* Not the private form: the shared page lies in a mapping that several processes see. */
-    (void)syscall(SYS_futex, (void *)address, FUTEX_WAIT, value, timeout_ns == UINT64_MAX ? NULL : &ts, NULL, 0);
+    (void)syscall(SYS_futex, address, FUTEX_WAIT, value, timeout_ns == UINT64_MAX ? NULL : &ts, NULL, 0);
 }
 
 static void real_wake(_Atomic uint32_t *address, int count)
 {
-    (void)syscall(SYS_futex, (void *)address, FUTEX_WAKE, count, NULL, NULL, 0);
+    (void)syscall(SYS_futex, address, FUTEX_WAKE, count, NULL, NULL, 0);
 }
 
 static void real_relax(unsigned round)
