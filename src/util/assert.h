@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Assertions for our own bugs. Bad files give SOP_CORRUPT, bad arguments SOP_INVALID, never these. */
+/* Assertions for our own bugs. Bad files give SOP_CORRUPT, bad arguments SOP_INVALID, never these.
+ */
 #ifndef SOP_UTIL_ASSERT_H
 #define SOP_UTIL_ASSERT_H
 

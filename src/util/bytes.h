@@ -11,7 +11,8 @@
 
 #include "util/compiler.h"
 
-_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "only little-endian machines are supported");
+_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__,
+               "only little-endian machines are supported");
 
 SOP_INLINE uint16_t sop_get_u16le(const void *p)
 {
@@ -60,7 +61,8 @@ SOP_INLINE void sop_put_u64be(void *p, uint64_t v)
     sop_put_u64le(p, __builtin_bswap64(v));
 }
 
-/* The first 8 bytes of a key as a big-endian number, short keys padded with zeros: orders as memcmp does, ties undecided. */
+/* The first 8 bytes of a key as a big-endian number, short keys padded with zeros: orders as memcmp
+ * does, ties undecided. */
 SOP_INLINE uint64_t sop_key_head(const void *data, size_t size)
 {
     if (SOP_LIKELY(size >= 8)) return sop_get_u64be(data);
@@ -111,7 +113,8 @@ SOP_INLINE size_t sop_varint_size(uint64_t v)
     }
     return n;
 }
-/* Returns the byte after the number, or NULL if it is cut off, over 64 bits, or longer than needed. */
+/* Returns the byte after the number, or NULL if it is cut off, over 64 bits, or longer than needed.
+ */
 SOP_INLINE const uint8_t *sop_get_varint(const uint8_t *p, const uint8_t *end, uint64_t *out)
 {
     uint64_t v = 0;

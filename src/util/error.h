@@ -7,12 +7,14 @@
 
 #include "util/compiler.h"
 
-/* Sets status and message and returns status. Format: say what first, which object, both numbers. */
+/* Sets status and message and returns status. Format: say what first, which object, both numbers.
+ */
 SOP_COLD sop_status sop_fail(sop_error *err, sop_status status, const char *format, ...)
     SOP_PRINTF(3, 4);
 
-/* As sop_fail for a failed system call: picks the status from errno (ENOSPC, EDQUOT: SOP_FULL; EROFS, EACCES,
-   EPERM: SOP_READ_ONLY when writing is set, else SOP_IO; ENOMEM: SOP_NO_MEMORY; else SOP_IO), appends its text. */
+/* As sop_fail for a failed system call: picks the status from errno (ENOSPC, EDQUOT: SOP_FULL;
+   EROFS, EACCES, EPERM: SOP_READ_ONLY when writing is set, else SOP_IO; ENOMEM: SOP_NO_MEMORY; else
+   SOP_IO), appends its text. */
 SOP_COLD sop_status sop_fail_errno(sop_error *err, int number, int writing, const char *format, ...)
     SOP_PRINTF(4, 5);
 

@@ -8,7 +8,8 @@
 
 #include "util/compiler.h"
 
-/* 0: off. n: the n-th allocation from now fails. Relaxed everywhere: tests set it while no one else runs. */
+/* 0: off. n: the n-th allocation from now fails. Relaxed everywhere: tests set it while no one else
+ * runs. */
 static _Atomic uint64_t fail_countdown;
 static _Atomic int fail_always;
 static _Atomic int fail_reached;
@@ -64,7 +65,8 @@ void *sop_alloc_aligned(size_t align, size_t size)
 {
     if (must_fail()) return NULL;
     void *memory = NULL;
-    if (posix_memalign(&memory, align < sizeof(void *) ? sizeof(void *) : align, size) != 0) return NULL;
+    if (posix_memalign(&memory, align < sizeof(void *) ? sizeof(void *) : align, size) != 0)
+        return NULL;
     return memory;
 }
 

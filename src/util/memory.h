@@ -14,8 +14,8 @@ void *sop_realloc(void *old, size_t size);          /* NULL leaves old as it was
 void sop_free(void *memory);                        /* NULL allowed */
 char *sop_strdup(const char *text);
 
-/* Tests only: the n-th allocation from now (1 = the next) fails, and all after it when always is set.
-   0 switches it off. Returns nothing; sop_memory_fail_reached tells whether it struck. */
+/* Tests only: the n-th allocation from now (1 = the next) fails, and all after it when always is
+   set. 0 switches it off. Returns nothing; sop_memory_fail_reached tells whether it struck. */
 void sop_memory_fail_at(uint64_t n, int always);
 int sop_memory_fail_reached(void);
 

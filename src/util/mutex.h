@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Mutex and condition over the world's wait and wake, so that they also work inside the simulator. */
+/* Mutex and condition over the world's wait and wake, so that they also work inside the simulator.
+ */
 #ifndef SOP_UTIL_MUTEX_H
 #define SOP_UTIL_MUTEX_H
 
@@ -36,8 +37,8 @@ SOP_INLINE SOP_NO_ANALYSIS void sop_mutex_lock(sop_mutex *mutex)
 SOP_INLINE int sop_mutex_try(sop_mutex *mutex)
 {
     uint32_t free_state = 0;
-    return atomic_compare_exchange_strong_explicit(
-        &mutex->state, &free_state, 1, memory_order_acquire, memory_order_relaxed);
+    return atomic_compare_exchange_strong_explicit(&mutex->state, &free_state, 1,
+                                                   memory_order_acquire, memory_order_relaxed);
 }
 
 SOP_INLINE SOP_NO_ANALYSIS void sop_mutex_unlock(sop_mutex *mutex)
@@ -47,13 +48,15 @@ SOP_INLINE SOP_NO_ANALYSIS void sop_mutex_unlock(sop_mutex *mutex)
     }
 }
 
-/* A condition: a counter that a signal raises. Waiters hold the mutex, may wake early, and look again. */
+/* A condition: a counter that a signal raises. Waiters hold the mutex, may wake early, and look
+ * again. */
 typedef struct {
     _Atomic uint32_t sequence;
     _Atomic uint32_t waiters;
 } sop_cond;
 
-/* Releases the mutex, waits for a signal or timeout_ns (UINT64_MAX: no limit), takes the mutex again. */
+/* Releases the mutex, waits for a signal or timeout_ns (UINT64_MAX: no limit), takes the mutex
+ * again. */
 void sop_cond_wait(sop_cond *cond, sop_mutex *mutex, uint64_t timeout_ns);
 void sop_cond_signal_all(sop_cond *cond);
 

@@ -56,7 +56,8 @@ static void real_random(void *out, size_t size)
     }
 }
 
-/* /proc/sys/kernel/random/boot_id holds a UUID as text; without /proc every boot looks the same, the cautious answer. */
+/* /proc/sys/kernel/random/boot_id holds a UUID as text; without /proc every boot looks the same,
+ * the cautious answer. */
 static void real_boot_id(uint8_t out[16])
 {
     memset(out, 0, 16);
@@ -90,7 +91,8 @@ static void real_wait(_Atomic uint32_t *address, uint32_t value, uint64_t timeou
 {
     struct timespec ts = {(time_t)(timeout_ns / 1000000000u), (long)(timeout_ns % 1000000000u)};
     /* Not the private form: the shared page lies in a mapping that several processes see. */
-    (void)syscall(SYS_futex, address, FUTEX_WAIT, value, timeout_ns == UINT64_MAX ? NULL : &ts, NULL, 0);
+    (void)syscall(SYS_futex, address, FUTEX_WAIT, value, timeout_ns == UINT64_MAX ? NULL : &ts,
+                  NULL, 0);
 }
 
 static void real_wake(_Atomic uint32_t *address, int count)
