@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* Replays a corpus folder through a fuzz target, for compilers without libFuzzer. */
-#include "fuzz/fuzz.h"
-
 #include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "fuzz/fuzz.h"
 
 #define PATH_SIZE 4096
 
