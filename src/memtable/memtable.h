@@ -104,6 +104,11 @@ uint64_t sop_memtable_unresolved(const sop_memtable *table, uint64_t store);
 void sop_memtable_reclaim(sop_memtable *table, const uint64_t *live, size_t count);
 /* After a failed write of the log: batches newer than the root seen by readers are abandoned; nothing is reclaimed any more. */
 void sop_memtable_freeze_heap(sop_memtable *table);
+/* The log could not take the batches after seq: `root` (published by this layer at or before seq; NULL: the layer was empty then) is
+   the newest root again. Nodes and records that the abandoned batches replaced are live again and leave the garbage
+   queue; what the abandoned batches made may stay unused until the layer is freed. Roots of abandoned batches that a reader still
+   holds stay readable. The next batch may use seq + 1 again. */
+void sop_memtable_rewind(sop_memtable *table, const sop_memtable_root *root, uint64_t seq);
 
 /* --- readers: any thread, no locks --- */
 

@@ -150,6 +150,7 @@ typedef struct {
     uint64_t short_incarnation;     /* of this process, 40 bits: names its files */
     int read_only;
     uint64_t file_bytes_first; /* size of the first log file; 0 = 1 MiB; later ones double up to 64 MiB */
+    uint64_t first_seq;        /* create only: seq of the first transaction; 0 = 1 (a backup goes on where its source was) */
 } sop_wal_options;
 
 /* Writes the first log file with one frame (the given transactions, seq 1...) and the head that names it, all durable. The caller
@@ -193,6 +194,23 @@ SOP_MUST_CHECK sop_status sop_wal_append(sop_wal *wal,
                                          sop_error *err);
 /* Everything appended is on stable storage (every file it lies in). A failure breaks the log. Same thread rule as append. */
 SOP_MUST_CHECK sop_status sop_wal_sync(sop_wal *wal, sop_error *err);
+/* 1 after a write or sync failed: what was appended may or may not be in the log, and nothing more can be. 0 after a clean refusal
+   (a full disk met before anything was written). Same thread rule as append. */
+int sop_wal_is_broken(const sop_wal *wal);
+
+/* The same as sop_wal_sync in three steps, so that others may go on appending (modes periodic and off) while the medium works: begin
+   and end by the thread rule of append, run by any thread without it. The sync covers what was appended before begin. */
+typedef struct {
+    sop_wal *wal;
+    uint64_t first_file; /* private to the room */
+    uint64_t last_file;
+    uint64_t seq;
+    void *state;
+} sop_wal_sync_job;
+SOP_MUST_CHECK sop_status sop_wal_sync_begin(sop_wal *wal, sop_wal_sync_job *job, sop_error *err);
+SOP_MUST_CHECK sop_status sop_wal_sync_run(sop_wal_sync_job *job, sop_error *err);
+void sop_wal_sync_end(sop_wal *wal, sop_wal_sync_job *job, sop_status status);
+
 /* Prepares the next log file in the background (zero-filled, synced) when the current one is more than half full. Any thread, one
    at a time; never blocks append for long. */
 SOP_MUST_CHECK sop_status sop_wal_prepare(sop_wal *wal, sop_error *err);
