@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
 """Rooms include only the rooms that layers.txt allows them, and ARCHITECTURE.md draws the same picture."""
+import itertools
 import re
 import sys
 from pathlib import Path
@@ -82,9 +83,10 @@ def check_picture(layers):
         return
     drawn = {}
     for line in match[1].splitlines():
-        if ":" in line:
-            room, _, allowed = line.partition(":")
-            drawn[room.strip()] = allowed.split()
+        room, colon, rest = line.partition(":")
+        if colon:
+            # The rooms come first on the line, then words of explanation.
+            drawn[room.strip()] = list(itertools.takewhile(lambda word: word in layers, rest.split()))
     for room in sorted(set(layers) | set(drawn)):
         if layers.get(room) != drawn.get(room):
             problems.append(f"ARCHITECTURE.md: the picture and layers.txt differ about {room}")

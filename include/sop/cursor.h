@@ -204,7 +204,8 @@ SOP_API SOP_MUST_CHECK sop_status sop_cursor_item(sop_cursor *cursor,
  * Move over up to capacity items and hand out all of them: a page at once.
  *
  * cursor      an open cursor; it ends on the last item handed out.
- * direction   1 or more: as next; -1 or less: as prev; 0: the item under the cursor, then as next.
+ * direction   above 0: as sop_cursor_next; below 0: as sop_cursor_prev; 0: SOP_INVALID. The item
+ *             under the cursor is not handed out: the page begins with its neighbour.
  * items       room for capacity items; filled from the front in the order met.
  * capacity    1 or more.
  * count_out   how many were filled.
