@@ -253,14 +253,17 @@ uint64_t sop_value_reference_size(const uint8_t reference[SOP_VALUE_REFERENCE_SI
 SOP_MUST_CHECK sop_status sop_value_reference_check(const uint8_t *reference,
                                                     size_t size,
                                                     sop_error *err);
-/* Reads [offset, offset + size) cut at the end of the value; verifies the pieces it touches. */
-SOP_MUST_CHECK sop_status sop_value_reference_read(sop_blobs *blobs,
-                                                   const sop_segments *segments,
+/* Where the blobs of values are found. segments may be NULL: only what this process wrote or adopted. */
+typedef struct {
+    sop_blobs *blobs;
+    const sop_segments *segments;
+} sop_value_source;
+/* Reads [offset, offset + *size) cut at the end of the value; verifies the pieces it touches. *size becomes the bytes read. */
+SOP_MUST_CHECK sop_status sop_value_reference_read(sop_value_source source,
                                                    const uint8_t *reference,
                                                    uint64_t offset,
                                                    void *buffer,
-                                                   size_t size,
-                                                   size_t *read_out,
+                                                   size_t *size,
                                                    sop_error *err);
 /* The whole value without a copy when it is one extent: SOP_OK and the slice in the map;
  * SOP_UNSUPPORTED when it is not. */

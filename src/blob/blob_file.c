@@ -22,6 +22,8 @@ enum {
     HEADER_CHECKSUM = SOP_SEGMENT_HEADER - 8
 };
 
+static const uint8_t MAGIC[8] = {'S', 'O', 'P', 'S', 'E', 'G', 'M', '1'};
+
 void sop_blob__name(uint64_t segment, char out[SOP_SEGMENT_NAME_SIZE])
 {
     (void)snprintf(out, SOP_SEGMENT_NAME_SIZE, "seg/%010" PRIx64 ".%06x", segment >> 24,
@@ -54,7 +56,7 @@ void sop_blob__header_encode(const uint8_t database_id[16],
                              uint8_t *out)
 {
     memset(out, 0, SOP_SEGMENT_HEADER);
-    memcpy(out + HEADER_MAGIC, SOP_SEGMENT_MAGIC, 8);
+    memcpy(out + HEADER_MAGIC, MAGIC, sizeof MAGIC);
     sop_put_u32le(out + HEADER_VERSION, SOP_SEGMENT_VERSION);
     sop_put_u32le(out + HEADER_KIND, kind);
     memcpy(out + HEADER_DATABASE, database_id, 16);
@@ -69,7 +71,7 @@ static sop_status header_check(const sop_blobs *blobs,
                                const uint8_t *header,
                                sop_error *err)
 {
-    if (memcmp(header + HEADER_MAGIC, SOP_SEGMENT_MAGIC, 8) != 0) {
+    if (memcmp(header + HEADER_MAGIC, MAGIC, sizeof MAGIC) != 0) {
         return sop_fail(err, SOP_CORRUPT, "%s: offset 0: not a segment (magic)", file->name);
     }
     uint64_t stored = sop_get_u64le(header + HEADER_CHECKSUM);
@@ -189,6 +191,7 @@ sop_status sop_blob__map_open(sop_blobs *blobs,
     }
     status = sop_blob__map_new(file, segment, kind, there, &map, err);
     if (status != SOP_OK) goto out;
+    SOP_ASSERT(map != NULL);
     status = header_check(blobs, file, segment, kind, map->data, err);
     if (status != SOP_OK) goto out;
     map->kind = sop_get_u32le(map->data + HEADER_KIND);

@@ -14,7 +14,6 @@
 
 /* "seg/" + 10 hex + "." + 6 hex. */
 #define SOP_SEGMENT_NAME_SIZE 24u
-#define SOP_SEGMENT_MAGIC     "SOPSEGM1"
 #define SOP_SEGMENT_VERSION   1u
 
 /* Values of all streams go to segments of at most this size. */
@@ -179,11 +178,6 @@ SOP_MUST_CHECK sop_status sop_blob__reference_decode(const uint8_t *data,
                                                      size_t size,
                                                      sop_value_reference *out,
                                                      sop_error *err);
-/* Where blobs of values are found. */
-typedef struct {
-    sop_blobs *blobs;
-    const sop_segments *segments; /* may be NULL */
-} sop_value_source;
 /* A list blob of count addresses, verified. */
 SOP_MUST_CHECK sop_status sop_blob__list_read(sop_value_source source,
                                               sop_address address,

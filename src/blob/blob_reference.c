@@ -172,39 +172,37 @@ static sop_status extent_find(sop_value_source source,
     return SOP_OK;
 }
 
-sop_status sop_value_reference_read(sop_blobs *blobs,
-                                    const sop_segments *segments,
+sop_status sop_value_reference_read(sop_value_source source,
                                     const uint8_t *reference,
                                     uint64_t offset,
                                     void *buffer,
-                                    size_t size,
-                                    size_t *read_out,
+                                    size_t *size,
                                     sop_error *err)
 {
-    sop_value_source source = {blobs, segments};
+    size_t wanted = *size;
     sop_value_reference value;
-    *read_out = 0;
+    *size = 0;
     sop_status status =
         sop_blob__reference_decode(reference, SOP_VALUE_REFERENCE_SIZE, &value, err);
     if (status != SOP_OK) return status;
     if (offset >= value.size) return SOP_OK;
-    if (size > value.size - offset) size = (size_t)(value.size - offset);
+    if (wanted > value.size - offset) wanted = (size_t)(value.size - offset);
     size_t done = 0;
-    while (done < size) {
+    while (done < wanted) {
         uint64_t at = offset + done;
         uint64_t from = at % SOP_VALUE_EXTENT_MAX;
         sop_value_extent extent = {{0, 0}, 0};
         status = extent_find(source, &value, at / SOP_VALUE_EXTENT_MAX, &extent, err);
         if (status != SOP_OK) return status;
         uint64_t part = extent.data_size - from;
-        if (part > size - done) part = size - done;
+        if (part > wanted - done) part = wanted - done;
         const uint8_t *data = NULL;
         status = sop_blob__extent_read(source, extent, from, from + part, &data, err);
         if (status != SOP_OK) return status;
         memcpy((uint8_t *)buffer + done, data + from, (size_t)part);
         done += (size_t)part;
     }
-    *read_out = done;
+    *size = done;
     return SOP_OK;
 }
 
@@ -236,20 +234,20 @@ typedef struct {
     sop_error *err;
 } walk_state;
 
-static sop_status
-walk_blob(const walk_state *walk, sop_address address, uint32_t level, uint64_t extents)
+/* NOLINTNEXTLINE(misc-no-recursion): depth is the levels of a value, at most SOP_VALUE_LEVELS_MAX, asserted. */
+static sop_status walk_blob(const walk_state *walk, sop_address at, uint32_t level, uint64_t below)
 {
     SOP_ASSERT(level <= SOP_VALUE_LEVELS_MAX);
-    sop_status status = walk->fn(address, walk->context);
+    sop_status status = walk->fn(at, walk->context);
     if (status != SOP_OK || level == 0) return status;
     uint64_t span = sop_blob__span(level);
-    uint64_t count = (extents + span - 1) / span;
+    uint64_t count = (below + span - 1) / span;
     const uint8_t *list = NULL;
-    status = sop_blob__list_read(walk->source, address, count, &list, walk->err);
+    status = sop_blob__list_read(walk->source, at, count, &list, walk->err);
     for (uint64_t i = 0; i < count && status == SOP_OK; i++) {
-        uint64_t below = extents - i * span;
+        uint64_t rest = below - i * span;
         sop_address child = sop_blob__address_get(list + i * SOP_ADDRESS_SIZE);
-        status = walk_blob(walk, child, level - 1, below < span ? below : span);
+        status = walk_blob(walk, child, level - 1, rest < span ? rest : span);
     }
     return status;
 }

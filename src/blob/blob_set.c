@@ -238,6 +238,7 @@ static sop_status set_add(sop_segments *set, const sop_segment_row *row, sop_err
     sop_segment_map *map = NULL;
     sop_status status = registry_obtain(set->blobs, row, 0, &map, err);
     if (status != SOP_OK) return status;
+    SOP_ASSERT(map != NULL);
     uint32_t i = (uint32_t)((row->segment * 0x9e3779b97f4a7c15u) >> set->shift);
     while (set->slots[i & set->mask].segment != 0) {
         i++;
@@ -368,6 +369,7 @@ sop_status sop_blob_read_slow(const sop_segments *segments,
     sop_segment_map *map = NULL;
     sop_status status = sop_blob__locate(segments->blobs, segments, address, &map, out, err);
     if (status != SOP_OK) return status;
+    SOP_ASSERT(map != NULL);
     *first_out =
         map->kind != SOP_SEGMENT_NODES || !sop_blob__bit_get(map, sop_address_offset(address));
     return SOP_OK;

@@ -41,8 +41,9 @@ static sop_status buffer_grow(sop_value_stream *stream, size_t data_size, sop_er
     size_t capacity = stream->capacity * 2 > needed ? stream->capacity * 2 : needed;
     if (capacity > BUFFER_MAX) capacity = BUFFER_MAX;
     uint8_t *grown = sop_alloc_aligned(SOP_DIRECT_ALIGN, capacity);
-    if (grown == NULL)
+    if (grown == NULL) {
         return sop_fail(err, SOP_NO_MEMORY, "no memory for %zu bytes of a value", capacity);
+    }
     if (stream->used > 0) memcpy(grown, stream->buffer, stream->used);
     sop_free(stream->buffer);
     stream->buffer = grown;

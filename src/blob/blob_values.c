@@ -46,9 +46,8 @@ static sop_status file_new(sop_blobs *blobs, sop_value_file **out, sop_error *er
     uint8_t *header = NULL;
     *out = NULL;
     sop_value_file *file = sop_alloc_zeroed(sizeof *file);
-    sop_status status =
-        file == NULL ? sop_fail(err, SOP_NO_MEMORY, "no memory for a value segment") : SOP_OK;
-    if (status == SOP_OK) status = sop_blob__create(blobs, &segment, &handle, err);
+    if (file == NULL) return sop_fail(err, SOP_NO_MEMORY, "no memory for a value segment");
+    sop_status status = sop_blob__create(blobs, &segment, &handle, err);
     if (status != SOP_OK) goto out;
     header = sop_alloc_aligned(SOP_DIRECT_ALIGN, SOP_SEGMENT_HEADER);
     if (header == NULL) {
@@ -107,6 +106,7 @@ static sop_status reserve(sop_blobs *blobs,
         values->creating = 0;
         sop_cond_signal_all(&values->synced_changed);
         if (status != SOP_OK) goto out;
+        SOP_ASSERT(fresh != NULL);
         if (values->files != NULL) values->files->sealed = 1;
         fresh->next = values->files;
         values->files = fresh;

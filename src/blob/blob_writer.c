@@ -98,8 +98,9 @@ static sop_status segment_begin(sop_blob_writer *writer, sop_error *err)
     if (writer->count == writer->capacity) {
         size_t capacity = writer->capacity == 0 ? 8 : writer->capacity * 2;
         void *grown = sop_realloc(writer->segments, capacity * sizeof *writer->segments);
-        if (grown == NULL)
+        if (grown == NULL) {
             return sop_fail(err, SOP_NO_MEMORY, "no memory for %zu segments", capacity);
+        }
         writer->segments = grown;
         writer->capacity = capacity;
     }

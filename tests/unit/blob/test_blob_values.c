@@ -92,6 +92,20 @@ static void put(fixture *f,
     assert_int_equal(sop_value_reference_check(reference, 32, &err), SOP_OK);
 }
 
+static sop_status read_value(sop_blobs *blobs,
+                             const sop_segments *segments,
+                             const uint8_t *reference,
+                             uint64_t offset,
+                             void *buffer,
+                             size_t size,
+                             size_t *read_out,
+                             sop_error *err)
+{
+    sop_value_source source = {blobs, segments};
+    *read_out = size;
+    return sop_value_reference_read(source, reference, offset, buffer, read_out, err);
+}
+
 static void assert_value(fixture *f, const uint8_t *reference, uint64_t salt, uint64_t size)
 {
     static uint8_t got[EXTENT + 7];
@@ -103,17 +117,15 @@ static void assert_value(fixture *f, const uint8_t *reference, uint64_t salt, ui
     while (at < size) {
         size_t want_size = 1 + (size_t)(sop_test_random(&random) % sizeof got);
         size_t n = 0;
-        assert_int_equal(
-            sop_value_reference_read(f->blobs, NULL, reference, at, got, want_size, &n, &err),
-            SOP_OK);
+        assert_int_equal(read_value(f->blobs, NULL, reference, at, got, want_size, &n, &err),
+                         SOP_OK);
         assert_int_equal(n, want_size < size - at ? want_size : size - at);
         content(want, salt, at, n);
         assert_memory_equal(got, want, n);
         at += n;
     }
     size_t n = 1;
-    assert_int_equal(sop_value_reference_read(f->blobs, NULL, reference, size, got, 10, &n, &err),
-                     SOP_OK);
+    assert_int_equal(read_value(f->blobs, NULL, reference, size, got, 10, &n, &err), SOP_OK);
     assert_int_equal(n, 0);
 }
 
@@ -256,9 +268,8 @@ static void test_lists_of_lists_are_read_and_appended(void **state)
         uint64_t index = sop_test_random(&random) % extents;
         uint64_t from = sop_test_random(&random) % (EXTENT - 64);
         size_t n = 0;
-        assert_int_equal(sop_value_reference_read(f.blobs, NULL, reference, index * EXTENT + from,
-                                                  got, 64, &n, &err),
-                         SOP_OK);
+        assert_int_equal(
+            read_value(f.blobs, NULL, reference, index * EXTENT + from, got, 64, &n, &err), SOP_OK);
         content(want, 4, from, 64);
         assert_memory_equal(got, want, 64);
     }
@@ -267,9 +278,8 @@ static void test_lists_of_lists_are_read_and_appended(void **state)
     put(&f, reference, 4, 0, EXTENT + 5, longer);
     assert_int_equal(sop_value_reference_size(longer), extents * EXTENT + EXTENT + 5);
     size_t n = 0;
-    assert_int_equal(
-        sop_value_reference_read(f.blobs, NULL, longer, (extents + 1) * EXTENT, got, 64, &n, &err),
-        SOP_OK);
+    assert_int_equal(read_value(f.blobs, NULL, longer, (extents + 1) * EXTENT, got, 64, &n, &err),
+                     SOP_OK);
     assert_int_equal(n, 5);
     content(want, 4, EXTENT, 5);
     assert_memory_equal(got, want, 5);
@@ -278,8 +288,7 @@ static void test_lists_of_lists_are_read_and_appended(void **state)
     sop_blob__reference_encode(&value, reference);
     put(&f, reference, 4, 0, 0, longer);
     put(&f, longer, 4, 0, 77, reference);
-    assert_int_equal(
-        sop_value_reference_read(f.blobs, NULL, reference, value.size, got, 64, &n, &err), SOP_OK);
+    assert_int_equal(read_value(f.blobs, NULL, reference, value.size, got, 64, &n, &err), SOP_OK);
     assert_int_equal(n, 64);
     content(want, 4, 0, 64);
     assert_memory_equal(got, want, 64);
@@ -290,8 +299,7 @@ static void test_lists_of_lists_are_read_and_appended(void **state)
     value = (sop_value_reference){extents * EXTENT, list_of(&f, full2, 2, part2), 3};
     sop_blob__reference_encode(&value, reference);
     put(&f, reference, 4, 0, 9, longer);
-    assert_int_equal(sop_value_reference_read(f.blobs, NULL, longer, value.size, got, 64, &n, &err),
-                     SOP_OK);
+    assert_int_equal(read_value(f.blobs, NULL, longer, value.size, got, 64, &n, &err), SOP_OK);
     assert_int_equal(n, 9);
     fixture_free(&f);
 }
