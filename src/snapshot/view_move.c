@@ -102,7 +102,6 @@ static void run_open(sop_view_cursor *cursor, const sop_record *near)
     }
     cursor->run_begin = begin;
     cursor->run_end = end;
-    cursor->place_kept = 0;
 }
 
 /* The current item is the one of `equal`. */
@@ -118,7 +117,7 @@ static void arrive(sop_view_cursor *cursor)
     }
     /* The last layer may be a write set: when it changes, the record's memory may be gone before
      * the cursor hears of it. */
-    if (cursor->equal & sop_view__layer_bit(cursor->view.layer_count - 1)) {
+    if (cursor->equal & (SOP_VIEW__BASE << cursor->view.layer_count)) {
         sop_view__place_keep(cursor);
     }
 }
@@ -133,7 +132,6 @@ static int winner_visible(const sop_view_cursor *cursor)
 /* From a gap with good sources to the next visible item. */
 static sop_status settle(sop_view_cursor *cursor, sop_error *err)
 {
-    cursor->equal = 0;
     for (;;) {
         const sop_record *near = NULL;
         uint32_t mask = nearest(cursor, &near);
@@ -150,7 +148,6 @@ static sop_status settle(sop_view_cursor *cursor, sop_error *err)
         if (mask == 0) return sop_set(err, SOP_NOT_FOUND);
         cursor->equal = mask;
         if (winner_visible(cursor)) break;
-        cursor->equal = 0;
         sop_status status = step(cursor, mask, cursor->forward, err);
         if (status != SOP_OK) return status;
     }
@@ -251,7 +248,6 @@ sop_status sop_view__move(sop_view_cursor *cursor, int forward, sop_error *err)
     if (status == SOP_NOT_FOUND && from_item) {
         cursor->place = forward ? SOP_VIEW__PLACE_AFTER : SOP_VIEW__PLACE_BEFORE;
     }
-    cursor->place_kept = 0;
     return status;
 }
 

@@ -58,8 +58,9 @@ sop_view__add(const sop_view *view, uint64_t base, int64_t delta, uint64_t *out,
 sop_status sop_view_count(const sop_view *view, uint64_t *count_out, sop_error *err)
 {
     int64_t delta = 0;
-    for (uint32_t i = 0; i < view->layer_count; i++)
+    for (uint32_t i = 0; i < view->layer_count; i++) {
         delta += sop_memtree_delta(view->layers[i]);
+    }
     return sop_view__add(view, view->base.count, delta, count_out, err);
 }
 
