@@ -30,4 +30,10 @@ stage(cppcheck lint tools/check_cppcheck.sh build-test/cppcheck)
 stage(tidy lint tools/check_tidy.py build-clang)
 set_tests_properties(cppcheck tidy PROPERTIES FIXTURES_REQUIRED built-clang PROCESSORS 2)
 
+file(GLOB engine ${ROOT}/src/db/*.c)
+if(engine)
+  stage(install install tools/check_install.sh build)
+  set_tests_properties(install PROPERTIES FIXTURES_REQUIRED built-release)
+endif()
+
 subdirs(${ROOT}/build-dev ${ROOT}/build-asan ${ROOT}/build-tsan ${ROOT}/build-fuzz)
