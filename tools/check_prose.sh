@@ -9,7 +9,7 @@ files | grep -zEv '(^tests/(fuzz/corpus|golden|data)/|package-lock.json|\.(bin|n
     xargs -0 -r codespell --ignore-words tools/words.txt
 files '*.sh' .ci/run | xargs -0 -r shellcheck
 files 'docs/man/*' | xargs -0 -r mandoc -Tlint -W warning
-if files '*.c' '*.h' '*.py' '*.sh' '*.cmake' | xargs -0 grep -nE 'FIX''ME|XX''X'; then
+if files '*.c' '*.h' '*.py' '*.sh' '*.cmake' | xargs -0 grep -nwE 'FIX''ME|XX''X'; then
     echo "prose: what must be mended is mended before it lands" >&2
     exit 1
 fi

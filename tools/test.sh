@@ -1,12 +1,18 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
 # Runs the stages of tests/pipeline.cmake in one ctest run, whose summary is the last thing printed.
-# Usage: test.sh [check]   check: only the stages that run no program of ours
+# Usage: test.sh [check] [ARGUMENTS OF CTEST]
+#   check          only the stages that run no program of ours
+#   -R btree       only the tests with that name, and the builds they need
+#   -E format -FS checked   go on although the formatting is wrong
 set -eu
 cd "$(dirname "$0")/.."
 root=$PWD
 only=()
-[ "${1:-}" = check ] && only=(-L '^(check|build|lint)$')
+if [ "${1:-}" = check ]; then
+    only=(-L '^(check|build|lint)$')
+    shift
+fi
 
 mkdir -p build-test
 for preset in dev clang asan tsan fuzz release; do
@@ -23,4 +29,4 @@ done
 # The thread sanitizer of gcc 12 needs an address space that is not shuffled too widely.
 launch=()
 setarch -R true 2>/dev/null && launch=(setarch -R)
-exec "${launch[@]}" ctest --test-dir build-test -j "$(nproc)" --output-on-failure --no-tests=error "${only[@]}"
+exec "${launch[@]}" ctest --test-dir build-test -j "$(nproc)" --output-on-failure --no-tests=error "${only[@]}" "$@"

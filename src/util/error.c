@@ -10,6 +10,9 @@
 
 #include "util/assert.h"
 
+#undef sop_fail
+#undef sop_fail_errno
+
 typedef struct {
     const char *name;
     const char *text;

@@ -65,8 +65,9 @@ void *sop_alloc_aligned(size_t align, size_t size)
 {
     if (must_fail()) return NULL;
     void *memory = NULL;
-    if (posix_memalign(&memory, align < sizeof(void *) ? sizeof(void *) : align, size) != 0)
+    if (posix_memalign(&memory, align < sizeof(void *) ? sizeof(void *) : align, size) != 0) {
         return NULL;
+    }
     return memory;
 }
 

@@ -11,8 +11,10 @@ enum { SPIN_ROUNDS = 40 };
 void sop_mutex_lock_slow(sop_mutex *mutex)
 {
     for (unsigned round = 0; round < SPIN_ROUNDS; round++) {
-        if (atomic_load_explicit(&mutex->state, memory_order_relaxed) == 0 && sop_mutex_try(mutex))
+        if (atomic_load_explicit(&mutex->state, memory_order_relaxed) == 0 &&
+            sop_mutex_try(mutex)) {
             return;
+        }
         sop_relax(round);
     }
     while (atomic_exchange_explicit(&mutex->state, 2, memory_order_acquire) != 0) {
@@ -39,6 +41,7 @@ SOP_NO_ANALYSIS void sop_cond_wait(sop_cond *cond, sop_mutex *mutex, uint64_t ti
 void sop_cond_signal_all(sop_cond *cond)
 {
     atomic_fetch_add_explicit(&cond->sequence, 1, memory_order_seq_cst);
-    if (atomic_load_explicit(&cond->waiters, memory_order_seq_cst) != 0)
+    if (atomic_load_explicit(&cond->waiters, memory_order_seq_cst) != 0) {
         sop_wake(&cond->sequence, INT_MAX);
+    }
 }
