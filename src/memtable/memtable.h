@@ -87,8 +87,12 @@ SOP_MUST_CHECK sop_status sop_memtable_set(
 /* Ends the batch: its root, unchanging from now on. Readers get it by the caller's release store. Valid until the layer is freed
    or reclaimed past it. */
 const sop_memtable_root *sop_memtable_publish(sop_memtable *table);
-/* Ends the batch as if it had never begun. */
+/* Ends the batch as if it had never begun. (If the last published batch had the same seq, as in a write set, there is no way back:
+   then only the batch ends; what was set stays.) */
 void sop_memtable_revert(sop_memtable *table);
+/* The root under construction, for the owner of a write set to read between two calls; NULL: nothing set yet. A call of set ends
+   the cursors and tree pointers that came from it; pointers to records other than that of the key stay valid. */
+const sop_memtable_root *sop_memtable_current(const sop_memtable *table);
 
 /* A write set only (one seq, no readers): replaces SOP_BELOW_ANY by what was found and mends the deltas above it. */
 void sop_memtable_resolve(sop_memtable *table, uint64_t store, const sop_record *record, int below);
@@ -156,8 +160,35 @@ const sop_record *sop_memcursor_last(sop_memcursor *cursor);
 const sop_record *sop_memcursor_next(sop_memcursor *cursor); /* from a record; NULL at the end */
 const sop_record *sop_memcursor_prev(sop_memcursor *cursor);
 
-/* Builds a layer from records in (store, key) order at once: recovery. Faster than set one by one; the table is empty before and
-   published after, with one root at the last seq. below of each record is as given. */
+/*
+ * Builds a layer from records in (store, key) order at once: recovery. Faster than set one by one. The table is empty (new or reset)
+ * before, and published after, with one root at seq; later batches have a seq above it. Any failure: reset or free the table.
+ */
+typedef struct {
+    uint64_t store;
+    sop_slice key;
+    sop_slice value; /* ignored unless flags has SOP_RECORD_PRESENT */
+    uint64_t seq;    /* not above that of begin */
+    uint64_t shape_seq;
+    uint8_t flags; /* SOP_RECORD_... */
+    uint8_t below; /* SOP_BELOW_..., kept as given */
+} sop_memtable_item;
+
+/* In the caller's memory; its fields are private. */
+typedef struct {
+    sop_memtable *table;
+    uint64_t store;
+    uint32_t height;                       /* nodes in use; 0: no store begun */
+    void *nodes[SOP_MEMTREE_HEIGHT_MAX];   /* the open node of each level */
+} sop_memtable_bulk;
+
+void sop_memtable_bulk_begin(sop_memtable_bulk *bulk, sop_memtable *table, uint64_t seq);
+/* Items strictly ascend by store, then key. SOP_OK or SOP_NO_MEMORY. */
+SOP_MUST_CHECK sop_status sop_memtable_bulk_add(sop_memtable_bulk *bulk, const sop_memtable_item *item);
+/* *root_out is NULL if nothing was added. */
+SOP_MUST_CHECK sop_status sop_memtable_bulk_finish(
+    sop_memtable_bulk *bulk, const sop_memtable_root **root_out);
+
 SOP_MUST_CHECK sop_status sop_memtable_check(const sop_memtable_root *root); /* walks all invariants; SOP_CORRUPT */
 
 #endif
