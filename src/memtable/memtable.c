@@ -9,7 +9,8 @@
 
 /* A table and its first bytes of heap are one piece. */
 enum { TABLE_BYTES = 4096, SEQUENTIAL_RUN = 8 };
-_Static_assert(sizeof(sop_memtable) + 2048 <= TABLE_BYTES, "the first heap bytes hold a small write set");
+_Static_assert(sizeof(sop_memtable) + 2048 <= TABLE_BYTES,
+               "the first heap bytes hold a small write set");
 
 sop_memtable *sop_memtable_new(void)
 {
@@ -98,8 +99,7 @@ static void tree_revert(sop_memtable *table, sop_memnode *node)
         }
         const sop_record *record = sop_memnode__records(node)[i];
         if (record->seq == table->seq) {
-            sop_memheap__release(
-                &table->heap, (void *)(uintptr_t)record, sop_record__size(record));
+            sop_memheap__release(&table->heap, (void *)(uintptr_t)record, sop_record__size(record));
         }
     }
     sop_memnode__release(table, node);
@@ -145,7 +145,7 @@ static int finger_holds(const sop_memtable *table, uint64_t store, sop_slice key
 {
     const sop_memfinger *finger = &table->finger;
     if (!finger->valid || finger->store != store) return 0;
-    if (sop_slice_compare(key, sop_record_key(finger->nodes[0]->first)) < 0) return 0;
+    if (sop_slice_compare(key, sop_record_key(finger->path[0].node->first)) < 0) return 0;
     return finger->upper == NULL ||
            sop_slice_compare(key, sop_record_key(finger->upper->first)) < 0;
 }
@@ -209,8 +209,8 @@ static sop_status descend(sop_memtable *table, uint64_t store, sop_slice key)
         }
         sop_memnode *node = node_own(table, link);
         if (node == NULL) return SOP_NO_MEMORY;
-        finger->nodes[node->level] = node;
-        finger->index[node->level] = (uint8_t)child;
+        finger->path[node->level].node = node;
+        finger->path[node->level].index = child;
         if (node->level == 0) break;
         sop_memnode **children = sop_memnode__children(node);
         if (child + 1 < node->count) finger->upper = children[child + 1];
@@ -229,7 +229,7 @@ static unsigned finger_top(const sop_memfinger *finger)
 static sop_memnode **finger_link(sop_memfinger *finger, unsigned level)
 {
     if (level == finger_top(finger)) return finger->slot;
-    return &sop_memnode__children(finger->nodes[level + 1])[finger->index[level + 1]];
+    return &sop_memnode__children(finger->path[level + 1].node)[finger->path[level + 1].index];
 }
 
 /* --- changing sums along the path --- */
@@ -256,8 +256,8 @@ static void node_add(sop_memnode *node, const sums *s)
 static void path_add(sop_memfinger *finger, unsigned level, const sums *s)
 {
     for (unsigned top = finger_top(finger); level <= top; level++) {
-        sop_memnode *node = finger->nodes[level];
-        sop_memnode__deltas(node)[finger->index[level]] += s->delta;
+        sop_memnode *node = finger->path[level].node;
+        sop_memnode__deltas(node)[finger->path[level].index] += s->delta;
         node_add(node, s);
     }
 }
@@ -266,8 +266,8 @@ static void path_add(sop_memfinger *finger, unsigned level, const sums *s)
 static void path_first(sop_memfinger *finger)
 {
     for (unsigned level = 1, top = finger_top(finger); level <= top; level++) {
-        if (finger->index[level] != 0) break;
-        sop_memnode__first_set(finger->nodes[level], finger->nodes[0]->first);
+        if (finger->path[level].index != 0) break;
+        sop_memnode__first_set(finger->path[level].node, finger->path[0].node->first);
     }
 }
 
@@ -284,8 +284,7 @@ static void record_value_set(sop_record *record, size_t key_size, sop_slice valu
 /* The new state of a key as the caller gave it, without what depends on an older record. */
 static sop_record *record_new(sop_memtable *table, sop_slice key, sop_slice value, unsigned flags)
 {
-    sop_record *record =
-        sop_memheap__alloc(&table->heap, sop_record__bytes(key.size, value.size));
+    sop_record *record = sop_memheap__alloc(&table->heap, sop_record__bytes(key.size, value.size));
     if (record == NULL) return NULL;
     record->seq = table->seq;
     record->key_size = (uint16_t)key.size;
@@ -314,7 +313,7 @@ static int record_reusable(const sop_memtable *table, const sop_record *record, 
 static sop_status replace(sop_memtable *table, unsigned at, sop_slice value, unsigned flags)
 {
     sop_memfinger *finger = &table->finger;
-    sop_memnode *leaf = finger->nodes[0];
+    sop_memnode *leaf = finger->path[0].node;
     const sop_record *old = sop_memnode__records(leaf)[at];
     int present = (flags & SOP_RECORD_PRESENT) != 0;
     uint64_t shape_seq = present != sop_record_present(old) ? table->seq : old->shape_seq;
@@ -347,13 +346,13 @@ static sop_status replace(sop_memtable *table, unsigned at, sop_slice value, uns
 static sop_memnode *node_widen(sop_memtable *table, unsigned level)
 {
     sop_memfinger *finger = &table->finger;
-    sop_memnode *old = finger->nodes[level];
+    sop_memnode *old = finger->path[level].node;
     if (old->count < old->capacity) return old;
     unsigned capacity = old->capacity < 32 ? old->capacity * 2u : SOP_MEMNODE_FANOUT;
     sop_memnode *node = sop_memnode__copy(table, old, capacity);
     if (node == NULL) return NULL;
     *finger_link(finger, level) = node;
-    finger->nodes[level] = node;
+    finger->path[level].node = node;
     sop_memnode__release(table, old);
     return node;
 }
@@ -365,19 +364,19 @@ static int split_reserve(sop_memtable *table)
     unsigned top = finger_top(finger);
     unsigned nodes = 2; /* a right leaf, and a wider parent or a new top */
     for (unsigned level = 1; level <= top; level++) {
-        if (finger->nodes[level]->count < SOP_MEMNODE_FANOUT) break;
+        if (finger->path[level].node->count < SOP_MEMNODE_FANOUT) break;
         nodes++;
     }
     size_t bytes = sop_memnode__bytes(1, SOP_MEMNODE_FANOUT);
-    return sop_memheap__reserve(
-        &table->heap, nodes * sop_memheap__class_size(sop_memheap__class(bytes)));
+    return sop_memheap__reserve(&table->heap,
+                                nodes * sop_memheap__class_size(sop_memheap__class(bytes)));
 }
 
 /* 1 if the path is that to the last leaf of the tree. */
 static int finger_is_last(const sop_memfinger *finger)
 {
     for (unsigned level = finger_top(finger); level > 0; level--) {
-        if (finger->index[level] + 1u != finger->nodes[level]->count) return 0;
+        if (finger->path[level].index + 1u != finger->path[level].node->count) return 0;
     }
     return 1;
 }
@@ -400,12 +399,12 @@ static void path_insert(sop_memtable *table, sop_memnode *right, const sums *s, 
     sop_memfinger *finger = &table->finger;
     unsigned top = finger_top(finger);
     for (unsigned level = 1; level <= top; level++) {
-        sop_memnode *node = finger->nodes[level];
-        unsigned at = finger->index[level] + 1u;
+        sop_memnode *node = finger->path[level].node;
+        unsigned at = finger->path[level].index + 1u;
         if (node->count < SOP_MEMNODE_FANOUT) {
             node = node_widen(table, level);
             SOP_ASSERT(node != NULL);
-            sop_memnode__deltas(node)[at - 1] = finger->nodes[level - 1]->delta;
+            sop_memnode__deltas(node)[at - 1] = finger->path[level - 1].node->delta;
             sop_memnode__insert_child(node, at, right);
             node_add(node, s);
             path_add(finger, level + 1, s);
@@ -428,13 +427,13 @@ static void path_insert(sop_memtable *table, sop_memnode *right, const sums *s, 
         sop_memnode__sum(half);
         right = half;
     }
-    top_grow(table, finger->nodes[top], right);
+    top_grow(table, finger->path[top].node, right);
 }
 
 /* Where a full leaf is split for a record at a place. Keys that come in order, up or down, leave full leaves behind. */
 static unsigned split_place(const sop_memfinger *finger, unsigned at)
 {
-    const sop_memnode *leaf = finger->nodes[0];
+    const sop_memnode *leaf = finger->path[0].node;
     int beside = at == leaf->last || at == leaf->last + 1u;
     if (beside && leaf->run >= SEQUENTIAL_RUN) return at;
     if (at == leaf->count && finger_is_last(finger)) return at;
@@ -444,7 +443,7 @@ static unsigned split_place(const sop_memfinger *finger, unsigned at)
 static void leaf_split_insert(sop_memtable *table, unsigned at, sop_record *record, const sums *s)
 {
     sop_memfinger *finger = &table->finger;
-    sop_memnode *leaf = finger->nodes[0];
+    sop_memnode *leaf = finger->path[0].node;
     unsigned place = split_place(finger, at);
     int append = place == leaf->count && finger_is_last(finger);
     sop_memnode *right = sop_memnode__new(table, 0, SOP_MEMNODE_FANOUT);
@@ -461,7 +460,7 @@ static void leaf_split_insert(sop_memtable *table, unsigned at, sop_record *reco
         /* Keys come downwards: what is there moves right as a whole. */
         sop_memnode *left = right;
         *finger_link(finger, 0) = left;
-        finger->nodes[0] = left;
+        finger->path[0].node = left;
         right = leaf;
         right->run = 0;
         left->skip = leaf->skip;
@@ -489,7 +488,7 @@ static sop_status insert(sop_memtable *table, unsigned at, sop_record *record)
               .seq = record->seq,
               .shape_seq = record->shape_seq};
     if (items >= SOP_MEMTREE_ITEMS_MAX) return SOP_NO_MEMORY;
-    if (SOP_UNLIKELY(finger->nodes[0]->count == SOP_MEMNODE_FANOUT)) {
+    if (SOP_UNLIKELY(finger->path[0].node->count == SOP_MEMNODE_FANOUT)) {
         if (!split_reserve(table)) return SOP_NO_MEMORY;
         leaf_split_insert(table, at, record, &s);
     } else {
@@ -526,7 +525,7 @@ sop_status sop_memtable_set(
         return SOP_NO_MEMORY;
     }
     int equal = 0;
-    unsigned at = sop_memnode__lower(table->finger.nodes[0], key, &equal);
+    unsigned at = sop_memnode__lower(table->finger.path[0].node, key, &equal);
     if (equal) return replace(table, at, value, flags);
     sop_status status = SOP_NO_MEMORY;
     sop_record *record = record_new(table, key, value, flags);
@@ -542,8 +541,7 @@ sop_status sop_memtable_set(
 
 /* --- blind puts --- */
 
-void sop_memtable_resolve(
-    sop_memtable *table, uint64_t store, const sop_record *record, int below)
+void sop_memtable_resolve(sop_memtable *table, uint64_t store, const sop_record *record, int below)
 {
     SOP_ASSERT(record->below == SOP_BELOW_ANY);
     SOP_ASSERT(below != SOP_BELOW_ANY);

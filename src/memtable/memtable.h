@@ -37,8 +37,8 @@ typedef struct {
     uint64_t shape_seq; /* of the last change that inserted or removed it; 0: none in this layer */
     uint32_t value_size;
     uint16_t key_size;
-    uint8_t flags; /* SOP_RECORD_... */
-    uint8_t below; /* SOP_BELOW_... */
+    uint8_t flags;   /* SOP_RECORD_... */
+    uint8_t below;   /* SOP_BELOW_... */
     uint8_t bytes[]; /* key, then value (or 32 bytes of reference) */
 } sop_record;
 
@@ -120,8 +120,9 @@ void sop_memtable_rewind(sop_memtable *table, const sop_memtable_root *root, uin
 const sop_memtree *sop_memtable_tree(const sop_memtable_root *root, uint64_t store);
 /* Calls fn for each store that has records, ids ascending. */
 typedef sop_status (*sop_memtable_store_fn)(uint64_t store, const sop_memtree *tree, void *context);
-SOP_MUST_CHECK sop_status sop_memtable_stores(
-    const sop_memtable_root *root, sop_memtable_store_fn fn, void *context);
+SOP_MUST_CHECK sop_status sop_memtable_stores(const sop_memtable_root *root,
+                                              sop_memtable_store_fn fn,
+                                              void *context);
 
 /* All take tree == NULL as the empty tree. NULL: no record. */
 const sop_record *sop_memtree_get(const sop_memtree *tree, sop_slice key);
@@ -137,8 +138,10 @@ const sop_record *sop_memtree_newer(
 /* The first record for which test returns 1, where test is 0 for a prefix of the order and 1 for the rest; NULL: none. Used to
    find a rank across layers in O(log n) tests. previous_out (may be NULL): the record before it. */
 typedef int (*sop_memtree_test)(const sop_record *record, void *context);
-const sop_record *sop_memtree_partition(
-    const sop_memtree *tree, sop_memtree_test test, void *context, const sop_record **previous_out);
+const sop_record *sop_memtree_partition(const sop_memtree *tree,
+                                        sop_memtree_test test,
+                                        void *context,
+                                        const sop_record **previous_out);
 
 #define SOP_MEMTREE_HEIGHT_MAX 8
 /* A position in a tree: at a record, before the first, or after the last. */
@@ -153,8 +156,10 @@ typedef struct {
 } sop_memcursor;
 
 void sop_memcursor_init(sop_memcursor *cursor, const sop_memtree *tree);
-const sop_record *sop_memcursor_seek_ge(sop_memcursor *cursor, sop_slice key); /* first record >= key */
-const sop_record *sop_memcursor_seek_lt(sop_memcursor *cursor, sop_slice key); /* last record < key */
+const sop_record *sop_memcursor_seek_ge(sop_memcursor *cursor,
+                                        sop_slice key); /* first record >= key */
+const sop_record *sop_memcursor_seek_lt(sop_memcursor *cursor,
+                                        sop_slice key); /* last record < key */
 const sop_record *sop_memcursor_first(sop_memcursor *cursor);
 const sop_record *sop_memcursor_last(sop_memcursor *cursor);
 const sop_record *sop_memcursor_next(sop_memcursor *cursor); /* from a record; NULL at the end */
@@ -178,17 +183,19 @@ typedef struct {
 typedef struct {
     sop_memtable *table;
     uint64_t store;
-    uint32_t height;                       /* nodes in use; 0: no store begun */
-    void *nodes[SOP_MEMTREE_HEIGHT_MAX];   /* the open node of each level */
+    uint32_t height;                     /* nodes in use; 0: no store begun */
+    void *nodes[SOP_MEMTREE_HEIGHT_MAX]; /* the open node of each level */
 } sop_memtable_bulk;
 
 void sop_memtable_bulk_begin(sop_memtable_bulk *bulk, sop_memtable *table, uint64_t seq);
 /* Items strictly ascend by store, then key. SOP_OK or SOP_NO_MEMORY. */
-SOP_MUST_CHECK sop_status sop_memtable_bulk_add(sop_memtable_bulk *bulk, const sop_memtable_item *item);
+SOP_MUST_CHECK sop_status sop_memtable_bulk_add(sop_memtable_bulk *bulk,
+                                                const sop_memtable_item *item);
 /* *root_out is NULL if nothing was added. */
-SOP_MUST_CHECK sop_status sop_memtable_bulk_finish(
-    sop_memtable_bulk *bulk, const sop_memtable_root **root_out);
+SOP_MUST_CHECK sop_status sop_memtable_bulk_finish(sop_memtable_bulk *bulk,
+                                                   const sop_memtable_root **root_out);
 
-SOP_MUST_CHECK sop_status sop_memtable_check(const sop_memtable_root *root); /* walks all invariants; SOP_CORRUPT */
+SOP_MUST_CHECK sop_status
+sop_memtable_check(const sop_memtable_root *root); /* walks all invariants; SOP_CORRUPT */
 
 #endif

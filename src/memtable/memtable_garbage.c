@@ -8,7 +8,6 @@
  *            is looked at again only when that one ends, and moves to an older one at most.
  */
 #include "memtable/memtable_private.h"
-
 #include "util/memory.h"
 
 static uint64_t object_born(uintptr_t object)
@@ -144,7 +143,8 @@ static sop_membucket *bucket_for(sop_memgarbage *garbage, uint64_t seq)
 }
 
 /* Frees a retired object or puts it into a bucket; 0: out of memory, it is where it was. */
-static int place(sop_memtable *table, const sop_memretired *entry, const uint64_t *live, size_t count)
+static int
+place(sop_memtable *table, const sop_memretired *entry, const uint64_t *live, size_t count)
 {
     if (SOP_LIKELY(entry->died <= live[0])) {
         object_release(table, entry->object);
@@ -182,7 +182,8 @@ static void buckets_sift(sop_memgarbage *garbage, const uint64_t *live, size_t c
     size_t at = 0;
     for (uint32_t i = 0; i < garbage->bucket_count; i++) {
         sop_membucket bucket = garbage->buckets[i];
-        while (at < count && live[at] < bucket.seq) at++;
+        while (at < count && live[at] < bucket.seq)
+            at++;
         if (at < count && live[at] == bucket.seq) {
             garbage->buckets[kept++] = bucket;
             continue;

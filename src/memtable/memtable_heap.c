@@ -112,15 +112,18 @@ void sop_memheap__reset(sop_memheap *heap)
     heap->at = kept != NULL ? kept->bytes : heap->initial;
     heap->end = heap->at + (kept != NULL ? kept->size : heap->initial_size);
     if (kept != NULL) kept->next = NULL;
+    sop_memheap__unpoison(heap->at, (size_t)(heap->end - heap->at));
     sop_memheap__poison(heap->at, (size_t)(heap->end - heap->at));
 }
 
 /* A new chunk with room for size bytes. What is left of the old one is given up. */
 static int chunk_add(sop_memheap *heap, size_t size)
 {
-    size_t want = heap->chunks == NULL ? CHUNK_MIN : 2 * (sizeof *heap->chunks + heap->chunks->size);
+    size_t want =
+        heap->chunks == NULL ? CHUNK_MIN : 2 * (sizeof *heap->chunks + heap->chunks->size);
     if (want > CHUNK_MAX) want = CHUNK_MAX;
-    while (want < size + sizeof *heap->chunks) want *= 2;
+    while (want < size + sizeof *heap->chunks)
+        want *= 2;
     sop_memheap_chunk *chunk = sop_alloc(want);
     if (chunk == NULL) return 0;
     chunk->size = want - sizeof *chunk;
@@ -155,7 +158,8 @@ static void *huge_alloc(sop_memheap *heap, size_t size)
 
 void sop_memheap__release_huge(sop_memheap *heap, void *piece)
 {
-    sop_memheap_huge *huge = (sop_memheap_huge *)((uint8_t *)piece - offsetof(sop_memheap_huge, bytes));
+    void *start = (uint8_t *)piece - offsetof(sop_memheap_huge, bytes);
+    sop_memheap_huge *huge = start;
     if (huge->previous != NULL) {
         huge->previous->next = huge->next;
     } else {

@@ -21,8 +21,8 @@ typedef struct sop_memheap_huge sop_memheap_huge;
 
 /* One thread at a time; bytes may be read by any. */
 typedef struct {
-    uint8_t *at;  /* the next free byte */
-    uint8_t *end; /* of the current chunk */
+    uint8_t *at;               /* the next free byte */
+    uint8_t *end;              /* of the current chunk */
     sop_memheap_chunk *chunks; /* newest first */
     sop_memheap_huge *huge;
     uint8_t *initial; /* the owner's memory */

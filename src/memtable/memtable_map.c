@@ -6,7 +6,8 @@ static sop_memmap *map_new(sop_memtable *table, uint64_t store, unsigned shift)
 {
     sop_memmap *map = sop_memheap__alloc(&table->heap, sizeof *map);
     if (map == NULL) return NULL;
-    *map = (sop_memmap){.born = table->seq, .prefix = sop_memmap__above(store, shift), .shift = shift};
+    *map =
+        (sop_memmap){.born = table->seq, .prefix = sop_memmap__above(store, shift), .shift = shift};
     return map;
 }
 
@@ -16,7 +17,8 @@ static sop_memmap *map_branch(sop_memtable *table, sop_memmap *map, uint64_t sto
     if (map == NULL) return map_new(table, store, 0);
     uint64_t other = map->prefix << (map->shift + 4);
     unsigned shift = map->shift + 4;
-    while (sop_memmap__above(store, shift) != sop_memmap__above(other, shift)) shift += 4;
+    while (sop_memmap__above(store, shift) != sop_memmap__above(other, shift))
+        shift += 4;
     SOP_ASSERT(shift <= 60);
     sop_memmap *branch = map_new(table, store, shift);
     if (branch != NULL) branch->slots[(other >> shift) % SOP_MEMMAP_SLOTS] = map;
@@ -67,7 +69,8 @@ const sop_memtree *sop_memtable_tree(const sop_memtable_root *root, uint64_t sto
     return NULL;
 }
 
-sop_status sop_memtable_stores(const sop_memtable_root *root, sop_memtable_store_fn fn, void *context)
+sop_status
+sop_memtable_stores(const sop_memtable_root *root, sop_memtable_store_fn fn, void *context)
 {
     const sop_memmap *path[SOP_MEMMAP_DEPTH_MAX];
     unsigned next[SOP_MEMMAP_DEPTH_MAX];

@@ -26,7 +26,8 @@ static uint64_t head_for(sop_memnode *node, sop_slice key)
 {
     const uint8_t *bytes = key.data;
     unsigned same = 0;
-    while (same < node->skip && same < key.size && bytes[same] == node->prefix[same]) same++;
+    while (same < node->skip && same < key.size && bytes[same] == node->prefix[same])
+        same++;
     if (SOP_UNLIKELY(same < node->skip)) heads_rebuild(node, same);
     return head_at(key, node->skip);
 }
@@ -39,8 +40,8 @@ void sop_memnode__sharpen(sop_memnode *node)
     const sop_record *a = sop_memnode__entry(node, 0);
     const sop_record *b = sop_memnode__entry(node, node->count - 1u);
     unsigned same = 0;
-    while (same < SOP_MEMNODE_PREFIX_MAX + PREFIX_SLACK && same < a->key_size && same < b->key_size &&
-           a->bytes[same] == b->bytes[same]) {
+    while (same < SOP_MEMNODE_PREFIX_MAX + PREFIX_SLACK && same < a->key_size &&
+           same < b->key_size && a->bytes[same] == b->bytes[same]) {
         same++;
     }
     if (same < node->skip + 2u * PREFIX_SLACK) return;
@@ -53,15 +54,16 @@ static int entry_order(const sop_memnode *node, unsigned i, sop_slice key)
 {
     const sop_record *r = sop_memnode__entry(node, i);
     unsigned skip = node->skip;
-    return sop_compare(
-        r->bytes + skip, r->key_size - skip, (const uint8_t *)key.data + skip, key.size - skip);
+    return sop_compare(r->bytes + skip, r->key_size - skip, (const uint8_t *)key.data + skip,
+                       key.size - skip);
 }
 
 unsigned sop_memnode__lower_tied(
     const sop_memnode *node, unsigned at, sop_slice key, uint64_t head, int *equal_out)
 {
     unsigned end = at + 1;
-    while (end < node->count && node->heads[end] == head) end++;
+    while (end < node->count && node->heads[end] == head)
+        end++;
     while (at < end) {
         unsigned middle = (at + end) / 2;
         int order = entry_order(node, middle, key);
@@ -90,8 +92,8 @@ sop_memnode *sop_memnode__new(sop_memtable *table, unsigned level, unsigned capa
 {
     sop_memnode *node = sop_memheap__alloc(&table->heap, sop_memnode__bytes(level, capacity));
     if (node == NULL) return NULL;
-    *node = (sop_memnode){
-        .level = (uint8_t)level, .capacity = (uint8_t)capacity, .born = table->seq};
+    *node =
+        (sop_memnode){.level = (uint8_t)level, .capacity = (uint8_t)capacity, .born = table->seq};
     return node;
 }
 
@@ -114,7 +116,8 @@ sop_memnode *sop_memnode__copy(sop_memtable *table, const sop_memnode *old, unsi
         node->capacity = (uint8_t)capacity;
         memcpy(sop_memnode__records(node), sop_memnode__records(old), old->count * sizeof(void *));
         if (old->level != 0) {
-            memcpy(sop_memnode__deltas(node), sop_memnode__deltas(old), old->count * sizeof(int32_t));
+            memcpy(sop_memnode__deltas(node), sop_memnode__deltas(old),
+                   old->count * sizeof(int32_t));
         }
     }
     node->born = table->seq;

@@ -99,9 +99,11 @@ typedef struct {
     int valid;
     uint64_t store;
     sop_memnode **slot; /* of the store in the map */
-    sop_memnode *nodes[SOP_MEMTREE_HEIGHT_MAX]; /* by level */
-    uint8_t index[SOP_MEMTREE_HEIGHT_MAX];      /* of the child taken, by level; 0 for the leaf */
-    const sop_memnode *upper;                   /* keys of the leaf are below its first; NULL: no bound */
+    struct {
+        sop_memnode *node;
+        unsigned index;             /* of the child taken; 0 for the leaf */
+    } path[SOP_MEMTREE_HEIGHT_MAX]; /* by level */
+    const sop_memnode *upper;       /* keys of the leaf are below its first; NULL: no bound */
 } sop_memfinger;
 
 struct sop_memtable {
@@ -279,8 +281,8 @@ int sop_memgarbage__reserve_slow(sop_memtable *table);
 SOP_INLINE int sop_memgarbage__reserve(sop_memtable *table)
 {
     const sop_memblock *tail = table->garbage.tail;
-    if (SOP_LIKELY(tail != NULL && (tail->next != NULL || tail->end + SOP_MEMGARBAGE_RESERVE <=
-                                                              SOP_MEMBLOCK_ENTRIES))) {
+    if (SOP_LIKELY(tail != NULL && (tail->next != NULL ||
+                                    tail->end + SOP_MEMGARBAGE_RESERVE <= SOP_MEMBLOCK_ENTRIES))) {
         return 1;
     }
     return sop_memgarbage__reserve_slow(table);
@@ -289,7 +291,8 @@ SOP_INLINE int sop_memgarbage__reserve(sop_memtable *table)
 SOP_INLINE void sop_memgarbage__retire(sop_memtable *table, const void *object, unsigned kind)
 {
     sop_memgarbage *garbage = &table->garbage;
-    if (SOP_UNLIKELY(garbage->tail->end == SOP_MEMBLOCK_ENTRIES)) garbage->tail = garbage->tail->next;
+    if (SOP_UNLIKELY(garbage->tail->end == SOP_MEMBLOCK_ENTRIES))
+        garbage->tail = garbage->tail->next;
     sop_memretired *entry = &garbage->tail->entries[garbage->tail->end++];
     entry->object = (uintptr_t)object | kind;
     entry->died = table->seq;

@@ -59,8 +59,8 @@ static uint64_t node_newest(const sop_memnode *node, const newer_query *query)
 }
 
 /* The first newer record of a leaf in [begin, end). */
-static const sop_record *leaf_newer(
-    const sop_memnode *leaf, unsigned begin, unsigned end, const newer_query *query)
+static const sop_record *
+leaf_newer(const sop_memnode *leaf, unsigned begin, unsigned end, const newer_query *query)
 {
     const sop_record **records = sop_memnode__records(leaf);
     for (unsigned i = begin; i < end; i++) {
@@ -72,8 +72,8 @@ static const sop_record *leaf_newer(
 
 /* bounded_below, bounded_above: from, to may cut through this node. Only a child that is cut can have a newest seq above the bound
    and yet no newer record in the range, so at most two paths are walked in vain. The depth is the height of the tree. */
-static const sop_record *node_newer(
-    const sop_memnode *node, const newer_query *query, int bounded_below, int bounded_above)
+static const sop_record *
+node_newer(const sop_memnode *node, const newer_query *query, int bounded_below, int bounded_above)
 {
     int equal = 0;
     if (node_newest(node, query) <= query->seq) return NULL;
@@ -86,8 +86,8 @@ static const sop_record *node_newer(
     unsigned last = bounded_above ? sop_memnode__child(node, query->to) : node->count - 1u;
     sop_memnode **children = sop_memnode__children(node);
     for (unsigned i = begin; i <= last; i++) {
-        const sop_record *found = node_newer(
-            children[i], query, bounded_below && i == begin, bounded_above && i == last);
+        const sop_record *found =
+            node_newer(children[i], query, bounded_below && i == begin, bounded_above && i == last);
         if (found != NULL) return found;
     }
     return NULL;
@@ -104,8 +104,8 @@ const sop_record *sop_memtree_newer(
 /* --- partition --- */
 
 /* Number of entries of a node for which the test is 0, the first known of them not tested again. */
-static unsigned entries_before(
-    const sop_memnode *node, unsigned known, sop_memtree_test test, void *context)
+static unsigned
+entries_before(const sop_memnode *node, unsigned known, sop_memtree_test test, void *context)
 {
     unsigned low = known;
     unsigned high = node->count;
@@ -120,8 +120,10 @@ static unsigned entries_before(
     return low;
 }
 
-const sop_record *sop_memtree_partition(
-    const sop_memtree *tree, sop_memtree_test test, void *context, const sop_record **previous_out)
+const sop_record *sop_memtree_partition(const sop_memtree *tree,
+                                        sop_memtree_test test,
+                                        void *context,
+                                        const sop_record **previous_out)
 {
     const sop_memnode *node = tree;
     const sop_record *found = NULL;

@@ -91,7 +91,8 @@ SOP_UNUSED static model model_copy(const model *from)
         store->capacity = store->count + 1;
         store->entries = malloc(store->capacity * sizeof store->entries[0]);
         if (store->count != 0) {
-            memcpy(store->entries, from->stores[i].entries, store->count * sizeof store->entries[0]);
+            memcpy(store->entries, from->stores[i].entries,
+                   store->count * sizeof store->entries[0]);
         }
     }
     return to;
@@ -178,7 +179,8 @@ SOP_UNUSED static sop_slice model_key(int shape, uint64_t number, uint8_t *buffe
     size_t size = 0;
     switch (shape) {
     case KEYS_DECIMAL:
-        return sop_slice_of(buffer, (size_t)snprintf((char *)buffer, 32, "%016llu", (unsigned long long)number));
+        return sop_slice_of(
+            buffer, (size_t)snprintf((char *)buffer, 32, "%016llu", (unsigned long long)number));
     case KEYS_RANDOM:
         sop_put_u64le(buffer, sop_test_random(&state));
         sop_put_u64le(buffer + 8, sop_test_random(&state));
@@ -195,7 +197,8 @@ SOP_UNUSED static sop_slice model_key(int shape, uint64_t number, uint8_t *buffe
         }
         return sop_slice_of(buffer, size);
     case KEYS_GROUPS:
-        size = (size_t)snprintf((char *)buffer, 64, "group-%02llu/", (unsigned long long)(number % 3));
+        size =
+            (size_t)snprintf((char *)buffer, 64, "group-%02llu/", (unsigned long long)(number % 3));
         size += (size_t)snprintf((char *)buffer + size, 32, "%llx", (unsigned long long)number);
         return sop_slice_of(buffer, size);
     default:

@@ -43,12 +43,8 @@ static void change(run *r, model *m, uint64_t number)
                          .seq = r->seq,
                          .present = pick(r, 4) != 0,
                          .below = (int)pick(r, 2)};
-    sop_status status = sop_memtable_set(r->table,
-                                         model_store_ids[which],
-                                         entry.key,
-                                         entry.value,
-                                         entry.present ? SOP_RECORD_PRESENT : 0,
-                                         entry.below);
+    sop_status status = sop_memtable_set(r->table, model_store_ids[which], entry.key, entry.value,
+                                         entry.present ? SOP_RECORD_PRESENT : 0, entry.below);
     assert_int_equal(status, SOP_OK);
     model_set(&r->arena, &m->stores[which], entry);
 }
@@ -71,7 +67,8 @@ static void snapshot_drop(run *r, size_t at)
     model_verify(&r->snapshots[at].state, r->snapshots[at].root);
     model_free(&r->snapshots[at].state);
     r->snapshot_count--;
-    memmove(&r->snapshots[at], &r->snapshots[at + 1], (r->snapshot_count - at) * sizeof r->snapshots[0]);
+    memmove(&r->snapshots[at], &r->snapshots[at + 1],
+            (r->snapshot_count - at) * sizeof r->snapshots[0]);
 }
 
 static void snapshot_take(run *r)
@@ -85,7 +82,8 @@ static void reclaim(run *r)
     uint64_t live[SNAPSHOTS + 1];
     size_t count = 0;
     for (size_t i = 0; i < r->snapshot_count; i++) {
-        if (count == 0 || live[count - 1] != r->snapshots[i].seq) live[count++] = r->snapshots[i].seq;
+        if (count == 0 || live[count - 1] != r->snapshots[i].seq)
+            live[count++] = r->snapshots[i].seq;
     }
     if (count == 0 || live[count - 1] != r->seq) live[count++] = r->seq;
     sop_memtable_reclaim(r->table, live, count);
@@ -112,8 +110,12 @@ static void batch(run *r)
     r->root = sop_memtable_publish(r->table);
 }
 
-static const sop_record *brute_newer(
-    const model_store *store, const sop_memtree *tree, sop_slice from, sop_slice to, uint64_t seq, int shape)
+static const sop_record *brute_newer(const model_store *store,
+                                     const sop_memtree *tree,
+                                     sop_slice from,
+                                     sop_slice to,
+                                     uint64_t seq,
+                                     int shape)
 {
     for (size_t i = model_lower(store, from); i < store->count; i++) {
         const model_entry *entry = &store->entries[i];
@@ -180,11 +182,13 @@ static void run_shape(int shape, uint64_t key_range, size_t value_max, size_t ba
         }
         if (pick(&r, 10) == 0) snapshot_take(&r);
         if (pick(&r, 6) == 0) reclaim(&r);
-        if (pick(&r, 12) == 0 && r.snapshot_count > 0) snapshot_drop(&r, pick(&r, r.snapshot_count));
+        if (pick(&r, 12) == 0 && r.snapshot_count > 0)
+            snapshot_drop(&r, pick(&r, r.snapshot_count));
         if (i % 50 == 0) model_verify(&r.now, r.root);
         if (i == batches / 2) {
             /* A reset table starts from nothing, with the memory it kept. */
-            while (r.snapshot_count > 0) snapshot_drop(&r, 0);
+            while (r.snapshot_count > 0)
+                snapshot_drop(&r, 0);
             sop_memtable_reset(r.table);
             model_free(&r.now);
             r.root = NULL;
@@ -192,7 +196,8 @@ static void run_shape(int shape, uint64_t key_range, size_t value_max, size_t ba
         }
     }
     model_verify(&r.now, r.root);
-    while (r.snapshot_count > 0) snapshot_drop(&r, 0);
+    while (r.snapshot_count > 0)
+        snapshot_drop(&r, 0);
     model_free(&r.now);
     sop_memtable_free(r.table);
     sop_arena_deinit(&r.arena);
