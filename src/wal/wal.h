@@ -4,15 +4,18 @@
  * recovery starts. Byte tables: docs/format/wal.md.
  *
  * wal-1  A frame is 72 bytes of fixed part, optional sections, transactions. Its hash (XXH3-128 over everything but the hash
- *        field, seeded by the database incarnation) is the only checksum; each frame names its predecessor's hash (CHAIN).
- * wal-2  A frame never spans files; in full mode a frame starts at a 4 KiB boundary; space after a frame is zero.
+ *        field, seeded by the database incarnation and the frame's own place) is the only checksum; each frame names its
+ *        predecessor's hash (CHAIN).
+ * wal-2  A frame never spans files; in full mode a frame starts at a 4 KiB boundary, and so does the first frame after a
+ *        sync (durable bytes are never written again); else at a multiple of 8. Space after a frame is zero.
  * wal-3  Log files are written with zeros before use, never truncated, never reused, written by one process only.
  * wal-4  Every log file begins with a header block (4,096 bytes): run, boot id, place and hash of the frame it continues, own
  *        checksum. Who finds the log open starts a new file whose header, synced with file and folder, names the frame
  *        it continues before anything else is appended (FORK, FORK_SYNCED, FORK_DIR).
  * wal-5  Recovery at the end of a valid frame goes first to a file whose header names that frame (FORK_FIRST), of several to the
  *        highest run (HIGHEST_RUN), else it reads on in the same file.
- * wal-6  An invalid frame at or below the largest durable seq stored in any valid frame is damage (SOP_CORRUPT, DURABLE_SEQ);
+ * wal-6  An invalid frame at or below the largest durable seq stored in any valid frame or file header is damage (SOP_CORRUPT,
+ *        DURABLE_SEQ);
  *        a valid frame without COPY in a file without a valid header is damage (HEADER_CHECK); anything else invalid is a
  *        tail and ends the log silently.
  */
@@ -75,9 +78,10 @@ typedef struct {
     uint8_t *data;
     size_t size; /* bytes used, fixed part included; 0: empty */
     size_t capacity;
-    size_t txn_at; /* start of the transaction being written; 0: none */
+    size_t txn_at;  /* start of the transaction being written; 0: none */
+    size_t body_at; /* start of its body */
     uint32_t transactions;
-    uint32_t items;
+    uint32_t items; /* of the transaction being written */
 } sop_wal_buffer;
 
 void sop_wal_buffer_deinit(sop_wal_buffer *buffer);
@@ -119,13 +123,18 @@ typedef struct {
     const uint8_t *at;
     const uint8_t *end;
     uint64_t seq_next;
+    uint32_t left;   /* transactions still to come */
+    uint64_t file;   /* where the frame lies, for messages */
+    uint64_t offset;
 } sop_wal_reader;
 
 typedef struct {
     uint64_t seq;
     sop_wal_txn head;
-    sop_slice body;   /* items of a DATA transaction, else the body */
+    sop_slice body; /* items of a DATA transaction, else the body */
     uint32_t items;
+    uint64_t file; /* where the frame lies, for messages */
+    uint64_t offset;
 } sop_wal_txn_view;
 
 void sop_wal_reader_init(sop_wal_reader *reader, const sop_wal_frame *frame);
@@ -134,6 +143,9 @@ SOP_MUST_CHECK sop_status sop_wal_reader_next(sop_wal_reader *reader, sop_wal_tx
 typedef struct {
     const uint8_t *at;
     const uint8_t *end;
+    uint32_t left; /* items still to come */
+    uint64_t file; /* where the frame lies, for messages */
+    uint64_t offset;
 } sop_wal_items;
 void sop_wal_items_init(sop_wal_items *items, const sop_wal_txn_view *txn);
 /* SOP_NOT_FOUND at the end of the transaction. */
@@ -154,7 +166,7 @@ typedef struct {
 } sop_wal_options;
 
 /* Writes the first log file with one frame (the given transactions, seq 1...) and the head that names it, all durable. The caller
-   publishes the backend after. */
+   publishes the backend after. When the last transaction is a LEAVE, the first open of the same boot goes on in this file. */
 SOP_MUST_CHECK sop_status sop_wal_create(
     const sop_wal_options *options, sop_wal_buffer *first, sop_error *err);
 
@@ -167,12 +179,15 @@ void sop_wal_close(sop_wal *wal); /* NULL allowed */
 typedef sop_status (*sop_wal_frame_fn)(const sop_wal_frame *frame, void *context);
 
 /* Reads the log from the frame at `from` (not handed out) to its end, by rules wal-5 and wal-6, and remembers the end as the tip.
-   Does not write. *clean_out (may be NULL): the last frame ends with a LEAVE as its last transaction and nothing follows. */
+   Does not write. *clean_out (may be NULL): the last frame ends with a LEAVE as its last transaction and nothing follows.
+   `from`: the frame of the head or one before it, read from the log. */
 SOP_MUST_CHECK sop_status sop_wal_replay(
     sop_wal *wal, const sop_wal_place *from, sop_wal_frame_fn fn, void *context, int *clean_out, sop_error *err);
 
 /* Makes the log ready for appending: reads on in the same file after a clean end, else starts a new file by FORK; frames above the
-   durable seq (same boot) are copied first (COPY_FIRST), so that all replayed frames are durable when it returns. */
+   durable seq (same boot) are copied first (COPY_FIRST), so that all replayed frames are durable when it returns.
+   Copies have new places: a place handed out by replay above the durable seq is void afterwards (sop_wal_head_set and
+   sop_wal_remove_before refuse it); ask sop_wal_read_since for the frame of that seq again. */
 SOP_MUST_CHECK sop_status sop_wal_start(sop_wal *wal, int clean, sop_error *err);
 
 /* The newest frame. */
@@ -183,8 +198,10 @@ uint64_t sop_wal_bytes_since(const sop_wal *wal, const sop_wal_place *place);
 /*
  * Seals the buffer into a frame after the tip (frame no, first seq, predecessor, hash) and writes it; not synced. aligned: the
  * frame starts at a 4 KiB boundary (full mode). Moves to the next log file when needed. On success the frame is the tip and
- * *place_out tells where it is; the buffer stays as it was (reset it). On failure the log is broken: every later append fails.
- * One thread at a time. Cost: without alignment and on a mapped log one copy and one hash, no system call.
+ * *place_out tells where it is; the buffer stays as it was (reset it). SOP_INVALID, SOP_TOO_LARGE, SOP_FULL and SOP_NO_MEMORY come
+ * before anything of the frame is written and leave the log as it was. After any other failure the log is broken: every later
+ * append fails (NO_RETRY). One thread at a time. Cost: without alignment and on a mapped log one copy and one hash, no system
+ * call. The stored durable seq is the larger of the given one and what this log itself has synced.
  */
 SOP_MUST_CHECK sop_status sop_wal_append(sop_wal *wal,
                                          sop_wal_buffer *buffer,
@@ -211,23 +228,27 @@ SOP_MUST_CHECK sop_status sop_wal_sync_begin(sop_wal *wal, sop_wal_sync_job *job
 SOP_MUST_CHECK sop_status sop_wal_sync_run(sop_wal_sync_job *job, sop_error *err);
 void sop_wal_sync_end(sop_wal *wal, sop_wal_sync_job *job, sop_status status);
 
-/* Prepares the next log file in the background (zero-filled, synced) when the current one is more than half full. Any thread, one
-   at a time; never blocks append for long. */
+/* Prepares the next log file in the background (zero-filled, synced) when the current one is more than half full, and syncs
+   full files that nobody has synced yet. Any thread, one at a time; never blocks append for long. SOP_FULL leaves the log usable;
+   a failed sync of a full file breaks it. */
 SOP_MUST_CHECK sop_status sop_wal_prepare(sop_wal *wal, sop_error *err);
 
-/* The head: recovery starts at the frame. Renames head/L... and syncs head/ (HEAD_BEFORE_DELETE). One thread at a time. */
+/* The head: recovery starts at the frame. Renames head/L... and syncs head/ (HEAD_BEFORE_DELETE). One thread at a time.
+   SOP_INVALID: the frame is not durable (CKPT_DURABLE), not in the log, or before the present head. */
 SOP_MUST_CHECK sop_status sop_wal_head_set(sop_wal *wal, const sop_wal_place *place, sop_error *err);
-/* Removes log files that lie wholly before the place, but keeps the newest of them up to keep_bytes (change feed). */
+/* Removes log files that lie wholly before the place, but keeps the newest of them up to keep_bytes (change feed).
+   SOP_INVALID: the place is above the durable head (HEAD_BEFORE_DELETE). Same thread rule as sop_wal_head_set. */
 SOP_MUST_CHECK sop_status sop_wal_remove_before(
     sop_wal *wal, const sop_wal_place *place, uint64_t keep_bytes, sop_error *err);
 
 /* Reads frames after `after_seq` up to and including the frame that ends at `to_seq` (both must be ends of frames or inside;
-   whole frames are handed out), oldest first, from any log file still kept. SOP_SNAPSHOT_TOO_OLD when history
-   starts later. Any thread, also while others append. */
+   whole frames are handed out), oldest first, from any log file still kept. A to_seq beyond the tip means the tip.
+   SOP_SNAPSHOT_TOO_OLD when history starts later. Any thread, also while others append. */
 SOP_MUST_CHECK sop_status sop_wal_read_since(
     sop_wal *wal, uint64_t after_seq, uint64_t to_seq, sop_wal_frame_fn fn, void *context, sop_error *err);
 
-/* Checks every frame from the place to the tip again by reading the files (sop check); counts frames and bytes. */
+/* Checks every frame from the place (included) to the tip again by reading the files, and the headers of the files (sop check);
+   hands each frame out. Any thread, also while others append. */
 SOP_MUST_CHECK sop_status sop_wal_check(sop_wal *wal,
                                         const sop_wal_place *from,
                                         sop_wal_frame_fn fn,
