@@ -216,13 +216,11 @@ SOP_MUST_CHECK sop_status sop_wal_sync(sop_wal *wal, sop_error *err);
 int sop_wal_is_broken(const sop_wal *wal);
 
 /* The same as sop_wal_sync in three steps, so that others may go on appending (modes periodic and off) while the medium works: begin
-   and end by the thread rule of append, run by any thread without it. The sync covers what was appended before begin. */
+   and end by the thread rule of append, run by any thread without it (several runs at a time do not harm, the later waits). The
+   sync covers what was appended before begin. A failure breaks the log already in run. */
 typedef struct {
     sop_wal *wal;
-    uint64_t first_file; /* private to the room */
-    uint64_t last_file;
-    uint64_t seq;
-    void *state;
+    uint64_t seq; /* all frames up to it become durable */
 } sop_wal_sync_job;
 SOP_MUST_CHECK sop_status sop_wal_sync_begin(sop_wal *wal, sop_wal_sync_job *job, sop_error *err);
 SOP_MUST_CHECK sop_status sop_wal_sync_run(sop_wal_sync_job *job, sop_error *err);

@@ -51,17 +51,17 @@ static sop_status head_create(sop_wal *wal, const sop_wal_place *place, sop_erro
 static sop_status first_write(sop_wal *wal,
                               sop_wal__output *output,
                               sop_wal_buffer *first,
-                              sop_wal_place *place_out,
+                              sop_wal_place *place,
                               sop_error *err)
 {
-    sop_wal_place none = {0};
+    sop_wal_place none = {.seq_last = place->seq_last};
     sop_status status = sop_wal__file_begin(wal, output, SOP_WAL__FILE_FIRST, &none, 0, err);
     if (status != SOP_OK) return status;
     sop_wal__seal seal = {.transactions = first->transactions,
                           .file = output->id,
                           .offset = SOP_WAL_FILE_HEADER,
                           .predecessor = &none};
-    sop_wal__frame_seal(first->data, first->size, wal->seed, &seal, place_out);
+    sop_wal__frame_seal(first->data, first->size, wal->seed, &seal, place);
     status = sop_file_write(output->file, SOP_WAL_FILE_HEADER, first->data, first->size, err);
     if (status == SOP_OK) status = sop_file_sync(output->file, err);
     return status;
@@ -75,7 +75,8 @@ sop_status sop_wal_create(const sop_wal_options *options, sop_wal_buffer *first,
     sop_wal *wal = wal_new(options);
     if (wal == NULL) return sop_fail(err, SOP_NO_MEMORY, "no memory for a log");
     sop_wal__output output = {0};
-    sop_wal_place place;
+    /* The first file continues a frame 0 that never was. */
+    sop_wal_place place = {.seq_last = options->first_seq == 0 ? 0 : options->first_seq - 1};
     uint64_t needed = SOP_WAL_FILE_HEADER + sop_round_up(first->size, SOP_WAL_ALIGN);
     uint64_t size = needed > wal->file_bytes_first ? needed : wal->file_bytes_first;
     sop_status status = sop_wal__file_make(wal, size, &output, err);

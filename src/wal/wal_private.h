@@ -115,18 +115,18 @@ typedef struct {
     size_t capacity;
 } sop_wal__links;
 
-/* A log file that this process writes. */
+/* A log file that this process writes. Others than the appending thread look at it under the lock. */
 typedef struct {
     sop_file *file; /* NULL: none */
     uint64_t id;
     uint64_t size;
-    uint64_t end;      /* end of its last frame; guarded by lock */
-    uint64_t seq_last; /* of its last frame, once it is full */
-    uint8_t *map;      /* NULL: not mapped */
+    uint64_t end;          /* end of its last frame */
+    uint64_t appended_seq; /* of its last frame; before the first: of the frame that it continues */
+    uint64_t synced_seq;   /* appended_seq at the begin of its last sync */
+    uint8_t *map;          /* NULL: not mapped */
     int map_refused;
-    int dirty;  /* holds frames that are not synced */
     int sealed; /* the next frame starts a new block */
-    int busy;   /* a full file that somebody is syncing; guarded by lock */
+    int busy;   /* somebody is syncing it */
 } sop_wal__output;
 
 struct sop_wal {
@@ -179,7 +179,7 @@ struct sop_wal {
     /* Of the appending thread. */
     int started;
     uint64_t size_next;      /* of the next regular file; guarded by lock */
-    sop_wal__output current; /* its file does not change while others hold the lock */
+    sop_wal__output current; /* file, id, size, end, seqs and busy change under the lock only */
 };
 
 /* Finds the head and reads the frame that it names into head_window. */
@@ -201,6 +201,9 @@ SOP_MUST_CHECK sop_status sop_wal__file_begin(sop_wal *wal,
                                               const sop_wal_place *continued,
                                               uint64_t durable_seq,
                                               sop_error *err);
+/* Files double up to 64 MiB. When the medium is nearly full a smaller one with `needed` bytes may do. */
+SOP_MUST_CHECK sop_status sop_wal__regular_make(
+    sop_wal *wal, uint64_t size, uint64_t needed, sop_wal__output *out, sop_error *err);
 void sop_wal__output_close(sop_wal *wal, sop_wal__output *output);
 /* Best effort: removes a file by name. */
 sop_status sop_wal__file_remove(sop_wal *wal, uint64_t file, sop_error *err);
@@ -263,7 +266,7 @@ SOP_INLINE void sop_wal__durable_set(sop_wal *wal, uint64_t seq)
 /* Remembers the first reason; returns it as an error. Caller must not hold the lock. */
 SOP_COLD sop_status sop_wal__break(sop_wal *wal, sop_status status, sop_error *err);
 SOP_MUST_CHECK sop_status sop_wal__broken(sop_wal *wal, sop_error *err);
-/* Takes a file as the one to append to; its last frame is the tip. */
+/* Takes a file as the one to append to; all up to the tip is durable or lies in older files. */
 void sop_wal__output_adopt(sop_wal *wal, sop_wal__output *output, uint64_t end);
 /* Lock held. */
 void sop_wal__tip_set(sop_wal *wal, const sop_wal_place *place);

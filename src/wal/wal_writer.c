@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Appending frames, moving on to the next file, syncing, and preparing files in the background. */
+/* Appending frames, and moving on to the next file. */
 #include <stdio.h>
 #include <string.h>
 
@@ -32,6 +32,11 @@ sop_status sop_wal__break(sop_wal *wal, sop_status status, sop_error *err)
     return status;
 }
 
+int sop_wal_is_broken(const sop_wal *wal)
+{
+    return is_broken(wal);
+}
+
 sop_status sop_wal__broken(sop_wal *wal, sop_error *err)
 {
     if (SOP_LIKELY(!is_broken(wal))) return SOP_OK;
@@ -58,6 +63,8 @@ void sop_wal__output_adopt(sop_wal *wal, sop_wal__output *output, uint64_t end)
     output->end = end;
     output->sealed = 1;
     sop_mutex_lock(wal->lock);
+    output->appended_seq = wal->tip.seq_last;
+    output->synced_seq = wal->tip.seq_last;
     wal->current = *output;
     while (wal->size_next <= output->size && wal->size_next < SOP_WAL__FILE_MAX_BYTES) {
         wal->size_next *= 2;
@@ -68,39 +75,7 @@ void sop_wal__output_adopt(sop_wal *wal, sop_wal__output *output, uint64_t end)
     *output = none;
 }
 
-/* Lock held. Closes full files from the oldest on that are synced; they make all up to their last frame durable. */
-static void full_release(sop_wal *wal)
-{
-    size_t done = 0;
-    while (done < wal->full_count && !wal->full[done].dirty && !wal->full[done].busy) {
-        if (wal->full[done].seq_last > sop_wal__durable(wal)) {
-            sop_wal__durable_set(wal, wal->full[done].seq_last);
-        }
-        sop_wal__output_close(wal, &wal->full[done]);
-        done++;
-    }
-    if (done == 0) return;
-    wal->full_count -= done;
-    memmove(wal->full, wal->full + done, wal->full_count * sizeof *wal->full);
-}
-
 /* ---- the next file ---- */
-
-/* Files double up to 64 MiB. When the medium is nearly full a smaller one may do. */
-static sop_status
-regular_make(sop_wal *wal, uint64_t size, uint64_t needed, sop_wal__output *out, sop_error *err)
-{
-    uint64_t least = needed > wal->file_bytes_first ? needed : wal->file_bytes_first;
-    for (;;) {
-        uint64_t smaller = sop_round_up(size / 2, SOP_WAL_ALIGN);
-        int last = smaller < least || smaller == size;
-        if (last || size <= wal->backend->ops->space_free(wal->backend)) {
-            sop_status status = sop_wal__file_make(wal, size, out, err);
-            if (status != SOP_FULL || last) return status;
-        }
-        size = smaller;
-    }
-}
 
 static int next_take(sop_wal *wal, uint64_t needed, sop_wal__output *out, uint64_t *size_out)
 {
@@ -141,18 +116,18 @@ static sop_status full_reserve(sop_wal *wal, sop_error *err)
 static void next_adopt(sop_wal *wal, sop_wal__output *next)
 {
     sop_wal__link link = {.file = next->id, .size = next->size, .before = wal->tip};
-    sop_wal__output old = wal->current;
-    if (old.map != NULL) {
-        wal->backend->ops->file_unmap(wal->backend, old.map, old.size);
-        old.map = NULL;
+    if (wal->current.map != NULL) {
+        wal->backend->ops->file_unmap(wal->backend, wal->current.map, wal->current.size);
+        wal->current.map = NULL;
     }
-    old.seq_last = wal->tip.seq_last;
-    int unused = wal->tip.file != old.id;
     sop_mutex_lock(wal->lock);
     sop_wal__links_push(&wal->links, &link);
-    if (old.dirty) wal->full[wal->full_count++] = old;
+    sop_wal__output old = wal->current;
+    int kept = old.appended_seq > old.synced_seq || old.busy;
+    if (kept) wal->full[wal->full_count++] = old;
     sop_mutex_unlock(wal->lock);
-    if (!old.dirty) {
+    if (!kept) {
+        int unused = wal->tip.file != old.id;
         uint64_t file = old.id;
         sop_wal__output_close(wal, &old);
         if (unused) (void)sop_wal__file_remove(wal, file, NULL);
@@ -171,7 +146,7 @@ static sop_status file_change(sop_wal *wal, size_t frame_size, sop_error *err)
     if (!next_take(wal, needed, &next, &size)) {
         if (size < needed && needed <= wal->size_next) size = wal->size_next;
         status = needed > size ? sop_wal__file_make(wal, needed, &next, err)
-                               : regular_make(wal, size, needed, &next, err);
+                               : sop_wal__regular_make(wal, size, needed, &next, err);
         if (status != SOP_OK) return status;
     }
     status = sop_wal__file_begin(wal, &next, SOP_WAL__FILE_REGULAR, &wal->tip,
@@ -264,98 +239,14 @@ sop_status sop_wal_append(sop_wal *wal,
                           .durable_seq = synced_seq > durable_seq ? synced_seq : durable_seq,
                           .predecessor = &wal->tip};
     sop_wal__frame_seal(buffer->data, buffer->size, wal->seed, &seal, &place);
-    wal->current.dirty = 1;
     status = frame_write(wal, buffer, offset, aligned, err);
     if (status != SOP_OK) return sop_wal__break(wal, status, err);
     sop_mutex_lock(wal->lock);
     wal->current.end = sop_wal__place_end(&place);
+    wal->current.appended_seq = place.seq_last;
     sop_wal__tip_set(wal, &place);
     sop_mutex_unlock(wal->lock);
     wal->current.sealed = aligned;
     *place_out = place;
     return SOP_OK;
-}
-
-/* ---- sync ---- */
-
-/* Syncs the oldest full file that needs it. *more_out 0: there was none. Two syncs on one open file must not overlap: the one
-   might get the error that belongs to the other. So who finds it busy waits (or leaves it, when wait is 0). */
-static sop_status full_sync_one(sop_wal *wal, int wait, int *more_out, sop_error *err)
-{
-    *more_out = 0;
-    sop_mutex_lock(wal->lock);
-    while (wait && wal->full_count > 0 && wal->full[0].busy) {
-        sop_cond_wait(&wal->idle, wal->lock, UINT64_MAX);
-    }
-    sop_file *file = NULL;
-    if (!is_broken(wal) && wal->full_count > 0 && !wal->full[0].busy) {
-        wal->full[0].busy = 1;
-        file = wal->full[0].file;
-    }
-    sop_mutex_unlock(wal->lock);
-    if (file == NULL) return sop_wal__broken(wal, err);
-    sop_status status = sop_file_sync(file, err);
-    if (status != SOP_OK) (void)sop_wal__break(wal, status, err);
-    sop_mutex_lock(wal->lock);
-    /* Only the one who made it busy removes it, so it is still the oldest. */
-    wal->full[0].busy = 0;
-    wal->full[0].dirty = status != SOP_OK;
-    full_release(wal);
-    *more_out = wal->full_count > 0;
-    sop_cond_signal_all(&wal->idle);
-    sop_mutex_unlock(wal->lock);
-    return status;
-}
-
-sop_status sop_wal_sync(sop_wal *wal, sop_error *err)
-{
-    if (!wal->started) return sop_fail(err, SOP_INVALID, "the log is not started");
-    sop_status status = sop_wal__broken(wal, err);
-    for (int more = 1; more && status == SOP_OK;) {
-        status = full_sync_one(wal, 1, &more, err);
-    }
-    if (status != SOP_OK) return status;
-    if (wal->current.dirty) {
-        status = sop_file_sync(wal->current.file, err);
-        if (status != SOP_OK) return sop_wal__break(wal, status, err);
-        wal->current.dirty = 0;
-        wal->current.sealed = 1;
-    }
-    sop_mutex_lock(wal->lock);
-    sop_wal__durable_set(wal, wal->tip.seq_last);
-    sop_mutex_unlock(wal->lock);
-    return SOP_OK;
-}
-
-/* ---- prepare ---- */
-
-static sop_status next_prepare(sop_wal *wal, sop_error *err)
-{
-    sop_mutex_lock(wal->lock);
-    int wanted = !wal->preparing && wal->next.file == NULL && !is_broken(wal) &&
-                 wal->current.end > wal->current.size / 2;
-    uint64_t size = wal->size_next;
-    if (wanted) wal->preparing = 1;
-    sop_mutex_unlock(wal->lock);
-    if (!wanted) return SOP_OK;
-    sop_wal__output made = {0};
-    sop_status status = regular_make(wal, size, wal->file_bytes_first, &made, err);
-    sop_mutex_lock(wal->lock);
-    wal->preparing = 0;
-    if (status == SOP_OK) wal->next = made;
-    sop_mutex_unlock(wal->lock);
-    return status;
-}
-
-sop_status sop_wal_prepare(sop_wal *wal, sop_error *err)
-{
-    sop_mutex_lock(wal->lock);
-    int started = wal->started;
-    sop_mutex_unlock(wal->lock);
-    if (!started) return SOP_OK;
-    sop_status status = next_prepare(wal, err);
-    for (int more = 1; more && status == SOP_OK;) {
-        status = full_sync_one(wal, 0, &more, err);
-    }
-    return status;
 }
