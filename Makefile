@@ -21,8 +21,8 @@ install: build        ## libraries, headers, sop.pc, CMake package, command, man
 	@DESTDIR=$(DESTDIR) cmake --install build --prefix $(PREFIX)
 	@if [ -z "$(DESTDIR)" ] && [ "$$(id -u)" = 0 ]; then ldconfig; fi
 
-bench: build          ## SOP beside LMDB, RocksDB and SQLite
-	@bench/run.sh
+bench: setup          ## SOP beside LMDB, RocksDB and SQLite
+	@bench/run
 
 soak: setup           ## the long figures: hours, not minutes
 	@tools/soak.sh

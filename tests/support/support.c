@@ -18,3 +18,9 @@ uint64_t sop_test_seed(uint64_t fallback)
     const char *text = getenv("SOP_TEST_SEED");
     return text == NULL ? fallback : strtoull(text, NULL, 0);
 }
+
+int sop_test_soak(void)
+{
+    const char *text = getenv("SOP_SOAK");
+    return text != NULL && text[0] != '\0';
+}
