@@ -143,6 +143,10 @@ const sop_record *sop_memtree_partition(const sop_memtree *tree,
                                         void *context,
                                         const sop_record **previous_out);
 
+/* For a layer over nothing, where no delta is negative: the record that is present and has rank such records before it; NULL: there
+   are fewer. O(log n) without reading any other record. */
+const sop_record *sop_memtree_select(const sop_memtree *tree, uint64_t rank);
+
 #define SOP_MEMTREE_HEIGHT_MAX 8
 /* A position in a tree: at a record, before the first, or after the last. */
 typedef struct {

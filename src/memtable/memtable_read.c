@@ -143,3 +143,23 @@ const sop_record *sop_memtree_partition(const sop_memtree *tree,
     if (previous_out != NULL && before != 0) *previous_out = sop_memnode__records(node)[before - 1];
     return found;
 }
+
+/* --- select --- */
+
+const sop_record *sop_memtree_select(const sop_memtree *tree, uint64_t rank)
+{
+    const sop_memnode *node = tree;
+    if (node == NULL || node->delta < 0 || rank >= (uint64_t)node->delta) return NULL;
+    while (node->level != 0) {
+        const int32_t *deltas = sop_memnode__deltas(node);
+        unsigned child = 0;
+        while (child + 1u < node->count && rank >= (uint64_t)deltas[child]) {
+            rank -= (uint64_t)deltas[child++];
+        }
+        node = sop_memnode__children(node)[child];
+    }
+    uint64_t present = node->plus;
+    while (rank-- > 0)
+        present &= present - 1;
+    return present == 0 ? NULL : sop_memnode__records(node)[__builtin_ctzll(present)];
+}

@@ -49,8 +49,8 @@ static int target_reached(const sop_record *record, void *context)
     return reached + key_visible(s, record) > (int64_t)s->rank;
 }
 
-/* The target is the first record, over all layers, that reaches the rank. */
-static sop_status select_record(selection *s, sop_error *err)
+/* The first record, over all layers, that reaches the rank. */
+static const sop_record *first_reached(selection *s)
 {
     const sop_record *target = NULL;
     const sop_view *view = &s->cursor->view;
@@ -63,6 +63,16 @@ static sop_status select_record(selection *s, sop_error *err)
             target = record;
         }
     }
+    return target;
+}
+
+/* The place becomes the gap just before the target, which is a record. */
+static sop_status select_record(selection *s, sop_error *err)
+{
+    const sop_view *view = &s->cursor->view;
+    int alone = view->base.count == 0 && view->layer_count == 1;
+    const sop_record *target =
+        alone ? sop_memtree_select(view->layers[0], s->rank) : first_reached(s);
     if (target == NULL) {
         return sop_fail(err, SOP_CORRUPT,
                         "base tree of %" PRIu64 " items does not fit the changes above it: "
