@@ -159,7 +159,8 @@ const sop_record *sop_memtree_select(const sop_memtree *tree, uint64_t rank)
         node = sop_memnode__children(node)[child];
     }
     uint64_t present = node->plus;
-    while (rank-- > 0)
+    for (; rank > 0; rank--) {
         present &= present - 1;
+    }
     return present == 0 ? NULL : sop_memnode__records(node)[__builtin_ctzll(present)];
 }
