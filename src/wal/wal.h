@@ -33,12 +33,14 @@
 
 /* ---- frames: encode and decode, no I/O ---- */
 
-#define SOP_WAL_FIXED_SIZE   72u
-#define SOP_WAL_ALIGN        4096u
-#define SOP_WAL_FILE_HEADER  4096u
-#define SOP_WAL_FRAME_MAX    (1u << 30)
+#define SOP_WAL_FIXED_SIZE  72u
+#define SOP_WAL_ALIGN       4096u
+#define SOP_WAL_FILE_HEADER 4096u
+#define SOP_WAL_FRAME_MAX   (1u << 30)
 
-enum { SOP_FRAME_COPY = 1 }; /* flags of a frame that callers may set; the others are private to the room */
+enum {
+    SOP_FRAME_COPY = 1
+}; /* flags of a frame that callers may set; the others are private to the room */
 
 /* Transaction types; 64 reserved. */
 enum {
@@ -88,7 +90,8 @@ void sop_wal_buffer_deinit(sop_wal_buffer *buffer);
 void sop_wal_buffer_reset(sop_wal_buffer *buffer);
 /* All return SOP_OK or SOP_NO_MEMORY (SOP_TOO_LARGE beyond SOP_WAL_FRAME_MAX); after a failure call sop_wal_txn_undo. */
 SOP_MUST_CHECK sop_status sop_wal_txn_begin(sop_wal_buffer *buffer, const sop_wal_txn *txn);
-SOP_MUST_CHECK sop_status sop_wal_item_add(sop_wal_buffer *buffer, const sop_wal_item *item); /* DATA only */
+SOP_MUST_CHECK sop_status sop_wal_item_add(sop_wal_buffer *buffer,
+                                           const sop_wal_item *item); /* DATA only */
 /* Body of the other types: bytes that the caller defines. */
 SOP_MUST_CHECK sop_status sop_wal_body_set(sop_wal_buffer *buffer, sop_slice body);
 void sop_wal_txn_end(sop_wal_buffer *buffer);
@@ -123,8 +126,8 @@ typedef struct {
     const uint8_t *at;
     const uint8_t *end;
     uint64_t seq_next;
-    uint32_t left;   /* transactions still to come */
-    uint64_t file;   /* where the frame lies, for messages */
+    uint32_t left; /* transactions still to come */
+    uint64_t file; /* where the frame lies, for messages */
     uint64_t offset;
 } sop_wal_reader;
 
@@ -139,7 +142,9 @@ typedef struct {
 
 void sop_wal_reader_init(sop_wal_reader *reader, const sop_wal_frame *frame);
 /* SOP_NOT_FOUND at the end of the frame. */
-SOP_MUST_CHECK sop_status sop_wal_reader_next(sop_wal_reader *reader, sop_wal_txn_view *out, sop_error *err);
+SOP_MUST_CHECK sop_status sop_wal_reader_next(sop_wal_reader *reader,
+                                              sop_wal_txn_view *out,
+                                              sop_error *err);
 typedef struct {
     const uint8_t *at;
     const uint8_t *end;
@@ -149,7 +154,9 @@ typedef struct {
 } sop_wal_items;
 void sop_wal_items_init(sop_wal_items *items, const sop_wal_txn_view *txn);
 /* SOP_NOT_FOUND at the end of the transaction. */
-SOP_MUST_CHECK sop_status sop_wal_items_next(sop_wal_items *items, sop_wal_item *out, sop_error *err);
+SOP_MUST_CHECK sop_status sop_wal_items_next(sop_wal_items *items,
+                                             sop_wal_item *out,
+                                             sop_error *err);
 
 /* ---- the log of one open database ---- */
 
@@ -158,21 +165,26 @@ typedef struct sop_wal sop_wal;
 typedef struct {
     sop_backend *backend;
     uint8_t database_id[16];
-    uint8_t incarnation[16];        /* of the database: seeds the hashes */
-    uint64_t short_incarnation;     /* of this process, 40 bits: names its files */
+    uint8_t incarnation[16];    /* of the database: seeds the hashes */
+    uint64_t short_incarnation; /* of this process, 40 bits: names its files */
     int read_only;
-    uint64_t file_bytes_first; /* size of the first log file; 0 = 1 MiB; later ones double up to 64 MiB */
-    uint64_t first_seq;        /* create only: seq of the first transaction; 0 = 1 (a backup goes on where its source was) */
+    uint64_t
+        file_bytes_first; /* size of the first log file; 0 = 1 MiB; later ones double up to 64 MiB */
+    uint64_t
+        first_seq; /* create only: seq of the first transaction; 0 = 1 (a backup goes on where its source was) */
 } sop_wal_options;
 
 /* Writes the first log file with one frame (the given transactions, seq 1...) and the head that names it, all durable. The caller
    publishes the backend after. When the last transaction is a LEAVE, the first open of the same boot goes on in this file. */
-SOP_MUST_CHECK sop_status sop_wal_create(
-    const sop_wal_options *options, sop_wal_buffer *first, sop_error *err);
+SOP_MUST_CHECK sop_status sop_wal_create(const sop_wal_options *options,
+                                         sop_wal_buffer *first,
+                                         sop_error *err);
 
 /* Reads the head and the frame it names. SOP_CORRUPT when either is damaged. The frame stays valid until the next call. */
-SOP_MUST_CHECK sop_status sop_wal_open(
-    const sop_wal_options *options, sop_wal **out, sop_wal_frame *head_frame_out, sop_error *err);
+SOP_MUST_CHECK sop_status sop_wal_open(const sop_wal_options *options,
+                                       sop_wal **out,
+                                       sop_wal_frame *head_frame_out,
+                                       sop_error *err);
 void sop_wal_close(sop_wal *wal); /* NULL allowed */
 
 /* Called for each frame after `from`, in order. The frame's bytes stay valid until the callback returns. Non-OK stops. */
@@ -181,8 +193,12 @@ typedef sop_status (*sop_wal_frame_fn)(const sop_wal_frame *frame, void *context
 /* Reads the log from the frame at `from` (not handed out) to its end, by rules wal-5 and wal-6, and remembers the end as the tip.
    Does not write. *clean_out (may be NULL): the last frame ends with a LEAVE as its last transaction and nothing follows.
    `from`: the frame of the head or one before it, read from the log. */
-SOP_MUST_CHECK sop_status sop_wal_replay(
-    sop_wal *wal, const sop_wal_place *from, sop_wal_frame_fn fn, void *context, int *clean_out, sop_error *err);
+SOP_MUST_CHECK sop_status sop_wal_replay(sop_wal *wal,
+                                         const sop_wal_place *from,
+                                         sop_wal_frame_fn fn,
+                                         void *context,
+                                         int *clean_out,
+                                         sop_error *err);
 
 /* Makes the log ready for appending: reads on in the same file after a clean end, else starts a new file by FORK; frames above the
    durable seq (same boot) are copied first (COPY_FIRST), so that all replayed frames are durable when it returns.
@@ -233,24 +249,29 @@ SOP_MUST_CHECK sop_status sop_wal_prepare(sop_wal *wal, sop_error *err);
 
 /* The head: recovery starts at the frame. Renames head/L... and syncs head/ (HEAD_BEFORE_DELETE). One thread at a time.
    SOP_INVALID: the frame is not durable (CKPT_DURABLE), not in the log, or before the present head. */
-SOP_MUST_CHECK sop_status sop_wal_head_set(sop_wal *wal, const sop_wal_place *place, sop_error *err);
+SOP_MUST_CHECK sop_status sop_wal_head_set(sop_wal *wal,
+                                           const sop_wal_place *place,
+                                           sop_error *err);
 /* Removes log files that lie wholly before the place, but keeps the newest of them up to keep_bytes (change feed).
    SOP_INVALID: the place is above the durable head (HEAD_BEFORE_DELETE). Same thread rule as sop_wal_head_set. */
-SOP_MUST_CHECK sop_status sop_wal_remove_before(
-    sop_wal *wal, const sop_wal_place *place, uint64_t keep_bytes, sop_error *err);
+SOP_MUST_CHECK sop_status sop_wal_remove_before(sop_wal *wal,
+                                                const sop_wal_place *place,
+                                                uint64_t keep_bytes,
+                                                sop_error *err);
 
 /* Reads frames after `after_seq` up to and including the frame that ends at `to_seq` (both must be ends of frames or inside;
    whole frames are handed out), oldest first, from any log file still kept. A to_seq beyond the tip means the tip.
    SOP_SNAPSHOT_TOO_OLD when history starts later. Any thread, also while others append. */
-SOP_MUST_CHECK sop_status sop_wal_read_since(
-    sop_wal *wal, uint64_t after_seq, uint64_t to_seq, sop_wal_frame_fn fn, void *context, sop_error *err);
+SOP_MUST_CHECK sop_status sop_wal_read_since(sop_wal *wal,
+                                             uint64_t after_seq,
+                                             uint64_t to_seq,
+                                             sop_wal_frame_fn fn,
+                                             void *context,
+                                             sop_error *err);
 
 /* Checks every frame from the place (included) to the tip again by reading the files, and the headers of the files (sop check);
    hands each frame out. Any thread, also while others append. */
-SOP_MUST_CHECK sop_status sop_wal_check(sop_wal *wal,
-                                        const sop_wal_place *from,
-                                        sop_wal_frame_fn fn,
-                                        void *context,
-                                        sop_error *err);
+SOP_MUST_CHECK sop_status sop_wal_check(
+    sop_wal *wal, const sop_wal_place *from, sop_wal_frame_fn fn, void *context, sop_error *err);
 
 #endif

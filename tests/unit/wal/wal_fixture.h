@@ -310,4 +310,63 @@ SOP_UNUSED static void fixture_flip(fixture *f, uint64_t log_file, uint64_t offs
     sop_file_close(file);
 }
 
+/* A whole log file in memory. */
+typedef struct {
+    uint64_t log_file;
+    uint8_t *bytes;
+    size_t size;
+} fixture_file;
+
+SOP_UNUSED static fixture_file fixture_file_read(fixture *f, uint64_t log_file)
+{
+    char name[SOP_WAL__NAME_SIZE];
+    sop_file *file = NULL;
+    uint64_t size = 0;
+    size_t have = 0;
+    sop_wal__name_format(log_file, name);
+    assert_int_equal(sop_file_open(f->backend, name, 0, &file, NULL), SOP_OK);
+    assert_int_equal(sop_file_size(file, &size, NULL), SOP_OK);
+    fixture_file copy = {log_file, malloc((size_t)size), (size_t)size};
+    assert_int_equal(sop_file_read(file, 0, copy.bytes, copy.size, &have, NULL), SOP_OK);
+    assert_int_equal(have, size);
+    sop_file_close(file);
+    return copy;
+}
+
+/* Writes it over what is there, or anew. */
+SOP_UNUSED static void fixture_file_write(fixture *f, const fixture_file *copy)
+{
+    char name[SOP_WAL__NAME_SIZE];
+    sop_file *file = NULL;
+    sop_wal__name_format(copy->log_file, name);
+    if (sop_file_open(f->backend, name, SOP_FILE_WRITE, &file, NULL) != SOP_OK) {
+        int flags = SOP_FILE_WRITE | SOP_FILE_CREATE;
+        assert_int_equal(sop_file_open(f->backend, name, flags, &file, NULL), SOP_OK);
+    }
+    assert_int_equal(sop_file_write(file, 0, copy->bytes, copy->size, NULL), SOP_OK);
+    sop_file_close(file);
+}
+
+SOP_UNUSED static void fixture_file_remove(fixture *f, uint64_t log_file)
+{
+    char name[SOP_WAL__NAME_SIZE];
+    sop_wal__name_format(log_file, name);
+    assert_int_equal(f->backend->ops->remove(f->backend, name, NULL), SOP_OK);
+}
+
+/* Writes bytes into a log file; NULL: zeros. */
+SOP_UNUSED static void
+fixture_overwrite(fixture *f, uint64_t log_file, uint64_t offset, const void *bytes, size_t size)
+{
+    char name[SOP_WAL__NAME_SIZE];
+    sop_file *file = NULL;
+    void *zeros = calloc(1, size);
+    sop_wal__name_format(log_file, name);
+    assert_int_equal(sop_file_open(f->backend, name, SOP_FILE_WRITE, &file, NULL), SOP_OK);
+    assert_int_equal(sop_file_write(file, offset, bytes == NULL ? zeros : bytes, size, NULL),
+                     SOP_OK);
+    sop_file_close(file);
+    free(zeros);
+}
+
 #endif
