@@ -18,6 +18,7 @@ typedef struct {
     uint8_t *base;
     uint64_t reserved; /* bytes of address space at base */
     uint64_t usable;   /* of those, readable and writable */
+    int exact; /* 1: usable ends with the page that holds the last byte, so that touching more is a fault */
 } memory_area;
 
 /* Address space taken at the first use of a file. Everything the engine writes stays below it on

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include "backend/backend.h"
 #include "backend/backend_memory.h"
 #include "util/assert.h"
 #include "util/bytes.h"
@@ -26,7 +27,8 @@ static int make_usable(memory_area *area, uint64_t size)
 {
     if (size <= area->usable) return 1;
     uint64_t wanted = area->usable + area->usable / 2;
-    wanted = sop_round_up(wanted < size ? size : wanted, AREA_STEP);
+    wanted = area->exact ? sop_round_up(size, SOP_DIRECT_ALIGN)
+                         : sop_round_up(wanted < size ? size : wanted, AREA_STEP);
     if (wanted > area->reserved) wanted = area->reserved;
     if (mprotect(area->base, (size_t)wanted, PROT_READ | PROT_WRITE) != 0) return 0;
     area->usable = wanted;
@@ -40,9 +42,9 @@ static sop_status area_move(memory_area *area, uint64_t size)
     uint64_t reserved = MEMORY_AREA_FIRST;
     while (reserved < least)
         reserved *= 2;
-    memory_area moved = {reserve_bytes(reserved), reserved, 0};
+    memory_area moved = {reserve_bytes(reserved), reserved, 0, area->exact};
     if (moved.base == NULL && reserved > least) {
-        moved = (memory_area){reserve_bytes(least), least, 0};
+        moved = (memory_area){reserve_bytes(least), least, 0, area->exact};
     }
     if (moved.base == NULL) return SOP_NO_MEMORY;
     if (!make_usable(&moved, area->usable)) {
