@@ -23,7 +23,8 @@ typedef struct sop_file sop_file;
 enum {
     SOP_FILE_WRITE = 1,  /* else read only */
     SOP_FILE_CREATE = 2, /* must not exist yet: SOP_EXISTS */
-    SOP_FILE_DIRECT = 4  /* large aligned writes go past the page cache where the medium can; only a wish */
+    SOP_FILE_DIRECT =
+        4 /* large aligned writes go past the page cache where the medium can; only a wish */
 };
 
 /* Alignment of offset, size and buffer at which SOP_FILE_DIRECT may take the direct way. */
@@ -33,16 +34,19 @@ enum {
 typedef sop_status (*sop_list_fn)(const char *name, uint64_t size, void *context);
 
 typedef struct {
-    sop_status (*file_open)(sop_backend *, const char *name, int flags, sop_file **out, sop_error *err);
+    sop_status (*file_open)(
+        sop_backend *, const char *name, int flags, sop_file **out, sop_error *err);
     sop_status (*remove)(sop_backend *, const char *name, sop_error *err);
     /* Names (without the folder) in one folder: "log", "seg", "head"; any order. */
-    sop_status (*list)(sop_backend *, const char *folder, sop_list_fn fn, void *context, sop_error *err);
+    sop_status (*list)(
+        sop_backend *, const char *folder, sop_list_fn fn, void *context, sop_error *err);
     /* Names created, removed or renamed in the folder ("" = the root) before the call survive a crash after it. */
     sop_status (*folder_sync)(sop_backend *, const char *folder, sop_error *err);
     /* Compare-and-swap of the head: rename head/<from> to head/<to>, atomically. SOP_NOT_FOUND: lost. Not yet durable. */
     sop_status (*head_swap)(sop_backend *, const char *from, const char *to, sop_error *err);
     /* One byte of the lock file, exclusive or shared, owned by this backend object. wait_ms 0: try. SOP_BUSY: not got. */
-    sop_status (*lock)(sop_backend *, uint64_t byte, int exclusive, uint32_t wait_ms, sop_error *err);
+    sop_status (*lock)(
+        sop_backend *, uint64_t byte, int exclusive, uint32_t wait_ms, sop_error *err);
     void (*unlock)(sop_backend *, uint64_t byte);
     /* 1 if another backend object (any process) holds the byte. */
     int (*lock_held)(sop_backend *, uint64_t byte);
@@ -57,9 +61,11 @@ typedef struct {
 
     void (*file_close)(sop_file *);
     /* Reads up to size bytes; *read_out < size only at the end of the file. */
-    sop_status (*file_read)(sop_file *, uint64_t offset, void *buffer, size_t size, size_t *read_out, sop_error *err);
+    sop_status (*file_read)(
+        sop_file *, uint64_t offset, void *buffer, size_t size, size_t *read_out, sop_error *err);
     /* Writes all or fails (then any part may have been written); extends the file when beyond its end. */
-    sop_status (*file_write)(sop_file *, uint64_t offset, const void *data, size_t size, sop_error *err);
+    sop_status (*file_write)(
+        sop_file *, uint64_t offset, const void *data, size_t size, sop_error *err);
     /* All completed writes of this file, and its size, are on stable storage. A failure is never to be retried. */
     sop_status (*file_sync)(sop_file *, sop_error *err);
     sop_status (*file_size)(sop_file *, uint64_t *out, sop_error *err);
@@ -72,8 +78,8 @@ typedef struct {
 
 struct sop_backend {
     const sop_backend_ops *ops;
-    const char *url;    /* for messages */
-    int read_only;      /* the medium refuses writes, or the caller asked for none */
+    const char *url;     /* for messages */
+    int read_only;       /* the medium refuses writes, or the caller asked for none */
     int volatile_medium; /* memory: nothing survives the process, syncs are free */
 };
 
@@ -92,11 +98,14 @@ SOP_MUST_CHECK sop_status sop_backend_file_open(
     const char *path, int how, int read_only, int local_allowed, sop_backend **out, sop_error *err);
 
 /* Process memory. name "" is private; others are found again by that name until the process ends. */
-SOP_MUST_CHECK sop_status sop_backend_memory_open(const char *name, int how, sop_backend **out, sop_error *err);
+SOP_MUST_CHECK sop_status sop_backend_memory_open(const char *name,
+                                                  int how,
+                                                  sop_backend **out,
+                                                  sop_error *err);
 
 /* Thin calls through the table. */
-SOP_INLINE SOP_MUST_CHECK sop_status sop_file_open(
-    sop_backend *b, const char *name, int flags, sop_file **out, sop_error *err)
+SOP_INLINE SOP_MUST_CHECK sop_status
+sop_file_open(sop_backend *b, const char *name, int flags, sop_file **out, sop_error *err)
 {
     return b->ops->file_open(b, name, flags, out, err);
 }
@@ -104,8 +113,8 @@ SOP_INLINE void sop_file_close(sop_file *f)
 {
     if (f != NULL) f->ops->file_close(f);
 }
-SOP_INLINE SOP_MUST_CHECK sop_status
-sop_file_read(sop_file *f, uint64_t offset, void *buffer, size_t size, size_t *read_out, sop_error *err)
+SOP_INLINE SOP_MUST_CHECK sop_status sop_file_read(
+    sop_file *f, uint64_t offset, void *buffer, size_t size, size_t *read_out, sop_error *err)
 {
     return f->ops->file_read(f, offset, buffer, size, read_out, err);
 }
@@ -129,6 +138,7 @@ sop_file_map(sop_file *f, uint64_t size, int writable, void **out, sop_error *er
 }
 
 /* Exactly size bytes at offset, else SOP_CORRUPT naming file, offset and sizes. */
-SOP_MUST_CHECK sop_status sop_file_read_exact(sop_file *f, uint64_t offset, void *buffer, size_t size, sop_error *err);
+SOP_MUST_CHECK sop_status
+sop_file_read_exact(sop_file *f, uint64_t offset, void *buffer, size_t size, sop_error *err);
 
 #endif

@@ -14,9 +14,9 @@ sop_status sop_faulty__fail_asked(const sop_faulty_call *call, sop_status status
 
 /* No analysis: the mutex stays held on success. */
 SOP_NO_ANALYSIS sop_status sop_faulty__enter(faulty_backend *backend,
-                             sop_faulty_call *call,
-                             faulty_verdict *verdict,
-                             sop_error *err)
+                                             sop_faulty_call *call,
+                                             faulty_verdict *verdict,
+                                             sop_error *err)
 {
     sop_faulty_disk *disk = backend->disk;
     call->who = backend->who;
