@@ -5,6 +5,7 @@
 #include "sop/key.h"
 
 #include "key/key_format.h"
+#include "util/assert.h"
 #include "util/bytes.h"
 
 void sop_key_begin(sop_key_builder *builder, void *buffer, size_t capacity)
@@ -75,6 +76,7 @@ void sop_key_add_int(sop_key_builder *builder, int64_t value)
     }
     uint64_t magnitude = 0 - (uint64_t)value;
     unsigned count = byte_count(magnitude);
+    SOP_ASSERT(count != 0);
     uint8_t bytes[16];
     bytes[0] = (uint8_t)(KEY_CODE_INT_ZERO - count);
     sop_put_u64be(bytes + 1, ~magnitude << (64 - 8 * count));

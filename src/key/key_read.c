@@ -142,8 +142,9 @@ sop_status sop_key_next(sop_key_reader *reader, sop_key_part *part_out)
         code = *at++ ^ 0xff;
         part_out->descending = 1;
     }
-    if (code >= KEY_CODE_INT_MIN && code <= KEY_CODE_INT_MAX)
+    if (code >= KEY_CODE_INT_MIN && code <= KEY_CODE_INT_MAX) {
         return read_int(reader, at, code, part_out);
+    }
     switch (code) {
     case KEY_CODE_NULL:
         break;
