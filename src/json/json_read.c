@@ -27,25 +27,6 @@ const uint8_t sop_json__type[256] = {
 };
 /* clang-format on */
 
-const uint8_t *sop_json__skip_container(const uint8_t *at, const uint8_t *end)
-{
-    size_t depth = 0;
-    int escaped = 0;
-    for (;;) {
-        at = sop_json__find_bracket(at, end);
-        if (at == end) return NULL;
-        uint8_t c = *at++;
-        if (c == '"') {
-            at = sop_json__skip_string(at, end, &escaped);
-            if (at == NULL) return NULL;
-        } else if ((c | 0x20) == '{') {
-            depth++;
-        } else if (--depth == 0) {
-            return at;
-        }
-    }
-}
-
 /* The value at the next byte that is not white space; returns the byte after it, or NULL. */
 static const uint8_t *read_value(const uint8_t *at, const uint8_t *end, sop_json_value *out)
 {

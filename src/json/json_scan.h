@@ -165,6 +165,10 @@ SOP_INLINE const uint8_t *sop_json__skip_scalar(const uint8_t *at, const uint8_t
  * {. */
 const uint8_t *sop_json__skip_container(const uint8_t *at, const uint8_t *end);
 
+/* The ways to do that on this machine, the fastest first. Returns how many; for tests. */
+typedef const uint8_t *(*sop_json__skipper)(const uint8_t *at, const uint8_t *end);
+size_t sop_json__skippers(sop_json__skipper to[3]);
+
 /* From the first to behind the last byte of a value; NULL if it is cut off or none. */
 SOP_INLINE const uint8_t *sop_json__skip_value(const uint8_t *at, const uint8_t *end)
 {

@@ -10,6 +10,7 @@
 #include <cmocka.h>
 
 #include "json/json.h"
+#include "json/json_scan.h"
 #include "support/json_model.h"
 #include "support/support.h"
 #include "util/bytes.h"
@@ -365,6 +366,62 @@ static void test_garbage_is_read_within_its_bounds(void **state)
     free(buffer);
 }
 
+/* The plainest way to find the bracket that closes the first one; NULL if none does. */
+static const uint8_t *skip_plainly(const uint8_t *at, const uint8_t *end)
+{
+    size_t depth = 0;
+    int in_string = 0;
+    for (; at != end; at++) {
+        if (in_string && *at == '\\') {
+            if (++at == end) return NULL;
+        } else if (*at == '"') {
+            in_string = !in_string;
+        } else if (!in_string && (*at == '{' || *at == '[')) {
+            depth++;
+        } else if (!in_string && (*at == '}' || *at == ']') && --depth == 0) {
+            return at + 1;
+        }
+    }
+    return NULL;
+}
+
+/* Every way this machine has, on brackets, quotes and long runs of backslashes, in memory of exactly the size. */
+static void test_all_skippers_agree(void **state)
+{
+    (void)state;
+    sop_json__skipper skippers[3];
+    size_t count = sop_json__skippers(skippers);
+    uint64_t seed = sop_test_seed(33);
+    int closed = 0;
+    for (int n = 0; n < 100000; n++) {
+        size_t size = 1 + sop_test_random(&seed) % 300;
+        uint64_t rare = 1 + sop_test_random(&seed) % 20;
+        char *text = malloc(size);
+        int in_string = 0;
+        text[0] = sop_test_random(&seed) % 2 ? '{' : '[';
+        for (size_t i = 1; i < size; i++) {
+            /* A backslash outside of a string is no JSON, and may be taken either way. */
+            text[i] =
+                sop_test_random(&seed) % rare == 0 ? "{}[]\""[sop_test_random(&seed) % 5] : 'x';
+            if (in_string && sop_test_random(&seed) % 3 == 0) {
+                text[i] = '\\';
+                if (i + 1 < size) text[++i] = "\"\\{}"[sop_test_random(&seed) % 4];
+            } else if (text[i] == '"') {
+                in_string = !in_string;
+            }
+        }
+        const uint8_t *begin = (const uint8_t *)text;
+        const uint8_t *expected = skip_plainly(begin, begin + size);
+        closed += expected != NULL;
+        for (size_t i = 0; i < count; i++) {
+            assert_ptr_equal(skippers[i](begin, begin + size), expected);
+        }
+        free(text);
+    }
+    print_message("%zu ways, %d closed\n", count, closed);
+    assert_true(closed > 1000);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -377,6 +434,7 @@ int main(void)
         cmocka_unit_test(test_iteration_stops_with_a_status),
         cmocka_unit_test(test_random_texts_read_like_the_model),
         cmocka_unit_test(test_garbage_is_read_within_its_bounds),
+        cmocka_unit_test(test_all_skippers_agree),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
