@@ -41,9 +41,10 @@ typedef struct {
     uint32_t inline_value_max; /* bytes; larger values lie apart; 0 = 2,048; at most 16,384 */
     sop_slice attributes;      /* free JSON for tools, at most 1 MiB */
     int kind;                  /* SOP_STORE_RAW; document stores are made by sop/document.h */
+    int system;                /* 1: a tool's own store, whose name begins with the reserved "sop:" */
 } sop_store_options;
 /* clang-format off */
-#define SOP_STORE_OPTIONS_INIT {sizeof(sop_store_options), 0, 0, {0, 0}, 0}
+#define SOP_STORE_OPTIONS_INIT {sizeof(sop_store_options), 0, 0, {0, 0}, 0, 0}
 /* clang-format on */
 
 typedef struct {

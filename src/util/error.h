@@ -35,4 +35,10 @@ SOP_INLINE sop_status sop_set(sop_error *err, sop_status status)
     return status;
 }
 
+/* For a status that is of no consequence at its place; say why in a comment there. */
+SOP_INLINE void sop_ignore(sop_status status)
+{
+    (void)status;
+}
+
 #endif

@@ -1,0 +1,218 @@
+/* SPDX-License-Identifier: MIT */
+/* The change feed: committed transactions read back from the log. */
+#include <string.h>
+
+#include "sop/changes.h"
+
+#include "db/db_internal.h"
+#include "util/bytes.h"
+#include "util/error.h"
+#include "util/memory.h"
+#include "util/world.h"
+
+#define BATCH_BYTES (1u << 20)
+
+/* One change, its bytes in the arena of the feed. */
+typedef struct {
+    sop_change change;
+} queued;
+
+struct sop_changes {
+    sop_db *db;
+    uint64_t after; /* everything up to here was queued */
+    queued *queue;
+    size_t count;
+    size_t capacity;
+    size_t next;
+    sop_arena arena;
+    size_t bytes;
+    uint64_t interrupts;
+    sop_error error;
+};
+
+sop_status
+sop_changes_open(sop_db *db, uint64_t after_seq, sop_changes **changes_out, sop_error *err)
+{
+    if (changes_out == NULL) return sop_fail(err, SOP_INVALID, "changes: changes_out is NULL");
+    *changes_out = NULL;
+    if (db == NULL) return sop_fail(err, SOP_INVALID, "changes: the database is NULL");
+    uint64_t durable = sop_engine_durable_seq(db->engine);
+    if (after_seq > durable) {
+        return sop_fail(err, SOP_INVALID, "changes: after %llu, but the newest commit is %llu",
+                        (unsigned long long)after_seq, (unsigned long long)durable);
+    }
+    sop_changes *changes = sop_alloc_zeroed(sizeof *changes);
+    if (changes == NULL) return sop_fail(err, SOP_NO_MEMORY, "changes: out of memory");
+    changes->db = db;
+    changes->after = after_seq;
+    changes->interrupts = sop_engine_interrupts(db->engine);
+    *changes_out = changes;
+    return SOP_OK;
+}
+
+void sop_changes_close(sop_changes *changes)
+{
+    if (changes == NULL) return;
+    sop_free(changes->queue);
+    sop_arena_deinit(&changes->arena);
+    sop_free(changes);
+}
+
+const sop_error *sop_changes_error(const sop_changes *changes)
+{
+    return changes == NULL ? NULL : &changes->error;
+}
+
+/* ---- filling the queue from frames ---- */
+
+static sop_status slice_keep(sop_changes *changes, sop_slice *slice)
+{
+    if (slice->size == 0) return SOP_OK;
+    const void *copy = sop_arena_copy(&changes->arena, slice->data, slice->size);
+    if (copy == NULL) return sop_fail(&changes->error, SOP_NO_MEMORY, "changes: out of memory");
+    slice->data = copy;
+    changes->bytes += slice->size;
+    return SOP_OK;
+}
+
+static sop_status change_push(sop_changes *changes, sop_change change)
+{
+    if (changes->count == changes->capacity) {
+        size_t capacity = changes->capacity * 2 + 64;
+        queued *grown = sop_realloc(changes->queue, capacity * sizeof *grown);
+        if (grown == NULL)
+            return sop_fail(&changes->error, SOP_NO_MEMORY, "changes: out of memory");
+        changes->queue = grown;
+        changes->capacity = capacity;
+    }
+    sop_status status = slice_keep(changes, &change.key);
+    if (status == SOP_OK) status = slice_keep(changes, &change.value);
+    if (status != SOP_OK) return status;
+    changes->bytes += sizeof change;
+    changes->queue[changes->count++].change = change;
+    return SOP_OK;
+}
+
+/* A row of the catalogue as an event about a store. */
+static sop_status catalogue_push(sop_changes *changes, const sop_wal_item *item, sop_change change)
+{
+    const uint8_t *key = item->key.data;
+    if (item->key.size != SOP_CATALOGUE_ROW_KEY_SIZE || key[0] != SOP_CATALOGUE_ROW) return SOP_OK;
+    change.store_id = sop_get_u64be(key + 1);
+    change.key = (sop_slice){0};
+    change.value = (sop_slice){0};
+    if (item->op == SOP_WAL_REMOVE) {
+        change.kind = SOP_CHANGE_STORE_DROP;
+        return change_push(changes, change);
+    }
+    sop_catalogue_row row;
+    sop_status status =
+        sop_catalogue_row_decode(change.store_id, item->value, &row, &changes->error);
+    if (status != SOP_OK) return status;
+    change.key = row.name;
+    change.kind = item->op == SOP_WAL_UPDATE ? SOP_CHANGE_STORE_ALTER
+                  : row.load_root.size != 0  ? SOP_CHANGE_STORE_LOAD
+                                             : SOP_CHANGE_STORE_CREATE;
+    return change_push(changes, change);
+}
+
+static sop_status item_push(sop_changes *changes, const sop_wal_item *item, sop_change change)
+{
+    if (item->store == SOP_CATALOGUE_STORE) return catalogue_push(changes, item, change);
+    change.kind = item->op == SOP_WAL_INSERT   ? SOP_CHANGE_INSERT
+                  : item->op == SOP_WAL_UPDATE ? SOP_CHANGE_UPDATE
+                                               : SOP_CHANGE_REMOVE;
+    change.store_id = item->store;
+    change.key = item->key;
+    change.value = item->is_reference ? (sop_slice){0} : item->value;
+    change.value_size =
+        item->is_reference ? sop_value_reference_size(item->value.data) : item->value.size;
+    return change_push(changes, change);
+}
+
+static sop_status txn_push(sop_changes *changes, const sop_wal_txn_view *txn)
+{
+    sop_change change = SOP_CHANGE_INIT;
+    change.seq = txn->seq;
+    change.wall_ns = txn->head.wall_ns;
+    memcpy(change.txn.bytes, txn->head.incarnation, 16);
+    sop_put_u64le(change.txn.bytes + 16, txn->head.counter);
+    sop_wal_items items;
+    sop_wal_items_init(&items, txn);
+    for (;;) {
+        sop_wal_item item;
+        sop_status status = sop_wal_items_next(&items, &item, &changes->error);
+        if (status == SOP_NOT_FOUND) break;
+        if (status == SOP_OK) status = item_push(changes, &item, change);
+        if (status != SOP_OK) return status;
+    }
+    change.kind = SOP_CHANGE_COMMIT;
+    change.value = txn->head.note;
+    return change_push(changes, change);
+}
+
+static sop_status frame_push(const sop_wal_frame *frame, void *context)
+{
+    sop_changes *changes = context;
+    sop_wal_reader reader;
+    sop_wal_reader_init(&reader, frame);
+    for (;;) {
+        sop_wal_txn_view txn;
+        sop_status status = sop_wal_reader_next(&reader, &txn, &changes->error);
+        if (status == SOP_NOT_FOUND) break;
+        if (status == SOP_OK && txn.seq > changes->after && txn.head.type == SOP_TXN_TYPE_DATA) {
+            status = txn_push(changes, &txn);
+        }
+        if (status != SOP_OK) return status;
+    }
+    if (frame->place.seq_last > changes->after) changes->after = frame->place.seq_last;
+    /* Enough for now: the reader stops, the next fill goes on from here. */
+    return changes->bytes >= BATCH_BYTES ? SOP_CANCELLED : SOP_OK;
+}
+
+static sop_status queue_fill(sop_changes *changes)
+{
+    changes->count = 0;
+    changes->next = 0;
+    changes->bytes = 0;
+    sop_arena_reset(&changes->arena);
+    uint64_t durable = sop_engine_durable_seq(changes->db->engine);
+    if (changes->after >= durable) return SOP_OK;
+    uint64_t after = changes->after;
+    sop_status status = sop_wal_read_since(sop_engine_wal(changes->db->engine), after, durable,
+                                           frame_push, changes, &changes->error);
+    if (status == SOP_CANCELLED && changes->bytes >= BATCH_BYTES) return SOP_OK;
+    if (status != SOP_OK) {
+        changes->after = after;
+        changes->count = 0;
+    }
+    return status;
+}
+
+/* ---- reading ---- */
+
+sop_status sop_changes_next(sop_changes *changes, int timeout_ms, sop_change *change_out)
+{
+    if (changes == NULL || change_out == NULL || change_out->struct_size == 0) return SOP_INVALID;
+    uint64_t deadline =
+        timeout_ms < 0 ? UINT64_MAX : sop_boot_ns() + (uint64_t)timeout_ms * 1000000u;
+    for (;;) {
+        if (changes->next < changes->count) {
+            const sop_change *change = &changes->queue[changes->next++].change;
+            sop_struct__out(change_out, change, sizeof *change);
+            return SOP_OK;
+        }
+        if (sop_engine_interrupts(changes->db->engine) != changes->interrupts) {
+            changes->interrupts = sop_engine_interrupts(changes->db->engine);
+            return sop_fail(&changes->error, SOP_CANCELLED, "changes: interrupted");
+        }
+        sop_status status = queue_fill(changes);
+        if (status != SOP_OK) return status;
+        if (changes->count != 0) continue;
+        uint64_t now = sop_boot_ns();
+        if (now >= deadline) return SOP_TIMEOUT;
+        /* Short waits, so that an interrupt is noticed. */
+        uint64_t wait = deadline - now < 50000000u ? deadline - now : 50000000u;
+        sop_engine_wait_newer(changes->db->engine, changes->after, wait);
+    }
+}

@@ -1,0 +1,549 @@
+/* SPDX-License-Identifier: MIT */
+/* Group commit: validate under commit_lock, publish the new tip, make the frame durable, acknowledge. */
+#include <string.h>
+
+#include "txn/txn_engine.h"
+#include "util/assert.h"
+#include "util/bytes.h"
+#include "util/error.h"
+
+enum { RECLAIM_EVERY = 64 };
+
+/* ---- failure and waking ---- */
+
+void sop_engine__wake(sop_engine *engine)
+{
+    atomic_fetch_add_explicit(&engine->durable_word, 1, memory_order_seq_cst);
+    if (atomic_load_explicit(&engine->durable_waiters, memory_order_seq_cst) != 0) {
+        sop_wake(&engine->durable_word, INT32_MAX);
+    }
+}
+
+/* What was published after `durable` is lost; unknown_upto: up to here it may yet be found in the log. Needs commit_lock. */
+static void
+log_lost(sop_engine *engine, uint64_t unknown_upto, sop_status status, const sop_error *cause)
+{
+    uint32_t n = atomic_load_explicit(&engine->abandons, memory_order_relaxed);
+    engine->abandon_ring[n % 16] = (sop_abandon){
+        atomic_load_explicit(&engine->durable_seq, memory_order_relaxed), unknown_upto, status};
+    atomic_store_explicit(&engine->abandons, n + 1, memory_order_release);
+    sop_wal_buffer_reset(&engine->open_buffer);
+    sop_engine__abandon(engine);
+    if (!sop_wal_is_broken(engine->wal)) return;
+    if (atomic_load_explicit(&engine->failed, memory_order_relaxed) != 0) return;
+    engine->failure.status = status;
+    memcpy(engine->failure.message, cause->message, sizeof engine->failure.message);
+    sop_memtable_freeze_heap(engine->live->table);
+    atomic_store_explicit(&engine->failed, 1, memory_order_release);
+    sop_engine__log(engine, SOP_LOG_ERROR, "event=log_failed message=\"%s\"", cause->message);
+}
+
+static sop_status failure_report(const sop_engine *engine, sop_error *err)
+{
+    if (SOP_LIKELY(atomic_load_explicit(&engine->failed, memory_order_acquire) == 0)) return SOP_OK;
+    return sop_fail(err, SOP_IO, "commits are refused until reopened, the log failed: %.150s",
+                    engine->failure.message);
+}
+
+/* ---- writing frames ---- */
+
+/* Modes periodic and off: the frame goes into the log at once, unsynced. Needs commit_lock. */
+static sop_status append_open(sop_engine *engine, sop_error *err)
+{
+    if (engine->open_buffer.transactions == 0) return SOP_OK;
+    sop_wal_place place;
+    sop_error cause = {0};
+    sop_state *tip = atomic_load_explicit(&engine->tip, memory_order_relaxed);
+    sop_status status = sop_wal_append(
+        engine->wal, &engine->open_buffer,
+        atomic_load_explicit(&engine->synced_seq, memory_order_relaxed), 0, &place, &cause);
+    if (status != SOP_OK) {
+        uint64_t seq = atomic_load_explicit(&tip->seq, memory_order_relaxed);
+        log_lost(engine, sop_wal_is_broken(engine->wal) ? seq : 0, status, &cause);
+        if (err != NULL) *err = cause;
+        return status;
+    }
+    sop_wal_buffer_reset(&engine->open_buffer);
+    sop_engine__durable_set(engine, tip);
+    return SOP_OK;
+}
+
+/* Mode full: takes what is waiting, writes it as one frame and syncs it. Needs io_lock. */
+static sop_status flush_open(sop_engine *engine, sop_wal_place *place_out, sop_error *err)
+{
+    sop_mutex_lock(&engine->commit_lock);
+    if (engine->open_buffer.transactions == 0) {
+        sop_mutex_unlock(&engine->commit_lock);
+        return SOP_OK;
+    }
+    sop_wal_buffer buffer = engine->open_buffer;
+    engine->open_buffer = engine->io_buffer;
+    engine->io_buffer = buffer;
+    sop_state *end = atomic_load_explicit(&engine->tip, memory_order_relaxed);
+    sop_mutex_unlock(&engine->commit_lock);
+
+    uint64_t seq = atomic_load_explicit(&end->seq, memory_order_relaxed);
+    uint64_t synced = atomic_load_explicit(&engine->synced_seq, memory_order_relaxed);
+    sop_error cause = {0};
+    sop_status status =
+        sop_wal_append(engine->wal, &engine->io_buffer, synced, 1, place_out, &cause);
+    if (status == SOP_OK) status = sop_wal_sync(engine->wal, &cause);
+    sop_wal_buffer_reset(&engine->io_buffer);
+    if (status != SOP_OK) {
+        sop_mutex_lock(&engine->commit_lock);
+        log_lost(engine, sop_wal_is_broken(engine->wal) ? seq : 0, status, &cause);
+        sop_mutex_unlock(&engine->commit_lock);
+        if (err != NULL) *err = cause;
+        return status;
+    }
+    atomic_store_explicit(&engine->synced_seq, seq, memory_order_release);
+    sop_engine__durable_set(engine, end);
+    return SOP_OK;
+}
+
+/* Waits until the commit is durable; whoever gets io_lock first writes for all that wait. */
+static sop_status durable_wait(sop_engine *engine, uint64_t seq, uint32_t abandons, sop_error *err)
+{
+    for (;;) {
+        uint32_t word = atomic_load_explicit(&engine->durable_word, memory_order_seq_cst);
+        if (SOP_UNLIKELY(atomic_load_explicit(&engine->abandons, memory_order_acquire) !=
+                         abandons)) {
+            const sop_abandon *fate = &engine->abandon_ring[abandons % 16];
+            if (seq <= fate->floor) return SOP_OK;
+            if (seq <= fate->unknown_upto) {
+                return sop_fail(err, SOP_COMMIT_UNKNOWN, "commit: %.180s", engine->failure.message);
+            }
+            return sop_fail(err, fate->status,
+                            "commit: the log could not be written, nothing was applied");
+        }
+        if (atomic_load_explicit(&engine->durable_seq, memory_order_acquire) >= seq) return SOP_OK;
+        if (sop_mutex_try(&engine->io_lock)) {
+            sop_wal_place place;
+            sop_ignore(flush_open(engine, &place, NULL)); /* told through abandon_ring */
+            sop_mutex_unlock(&engine->io_lock);
+            sop_engine__wake(engine);
+            continue;
+        }
+        atomic_fetch_add_explicit(&engine->durable_waiters, 1, memory_order_seq_cst);
+        sop_wait(&engine->durable_word, word, UINT64_MAX);
+        atomic_fetch_sub_explicit(&engine->durable_waiters, 1, memory_order_relaxed);
+    }
+}
+
+sop_status sop_engine__sync_all(sop_engine *engine, sop_error *err)
+{
+    if (engine->options.sync == SOP_SYNC_FULL) {
+        sop_wal_place place;
+        sop_mutex_lock(&engine->io_lock);
+        sop_status status = flush_open(engine, &place, err);
+        sop_mutex_unlock(&engine->io_lock);
+        sop_engine__wake(engine);
+        return status;
+    }
+    sop_mutex_lock(&engine->io_lock);
+    sop_mutex_lock(&engine->commit_lock);
+    sop_status status = append_open(engine, err);
+    uint64_t seq = atomic_load_explicit(&engine->durable_seq, memory_order_relaxed);
+    sop_wal_sync_job job;
+    if (status == SOP_OK) status = sop_wal_sync_begin(engine->wal, &job, err);
+    sop_mutex_unlock(&engine->commit_lock);
+    if (status == SOP_OK) {
+        status = sop_wal_sync_run(&job, err);
+        sop_mutex_lock(&engine->commit_lock);
+        sop_wal_sync_end(engine->wal, &job, status);
+        if (status == SOP_OK) {
+            atomic_store_explicit(&engine->synced_seq, seq, memory_order_release);
+        } else {
+            /* The written frames stay visible; nothing more is promised. */
+            sop_error cause = {.status = status};
+            if (err != NULL) cause = *err;
+            log_lost(engine, 0, status, &cause);
+        }
+        sop_mutex_unlock(&engine->commit_lock);
+    }
+    sop_mutex_unlock(&engine->io_lock);
+    sop_engine__wake(engine);
+    return status;
+}
+
+/* ---- applying a write set to the tip ---- */
+
+typedef struct {
+    sop_engine *engine;
+    sop_core *core;
+    const sop_state *tip;
+    uint64_t seq;
+    int unchanged; /* no commit since the snapshot: what was found below still holds */
+    uint64_t items;
+    sop_view view; /* the store at the tip */
+    uint64_t store;
+} apply_job;
+
+/* Whether a record newer than the snapshot lies in a layer that is kept for validation only (its content is in the base). */
+static int changed_in_old_layer(const apply_job *job, sop_slice key)
+{
+    const sop_state *tip = job->tip;
+    if (job->core->snapshot_seq < tip->horizon) return 1;
+    for (uint32_t i = 0; i < tip->reading; i++) {
+        if (tip->layers[i]->last_seq <= job->core->snapshot_seq) continue;
+        const sop_record *r = sop_memtree_get(sop_memtable_tree(tip->roots[i], job->store), key);
+        if (r != NULL && r->seq > job->core->snapshot_seq) return 1;
+    }
+    return 0;
+}
+
+/* Whether the key is present at the tip. */
+static sop_status present_at_tip(const apply_job *job, const sop_record *record, int *out)
+{
+    if (job->unchanged && record->below != SOP_BELOW_ANY) {
+        *out = record->below == SOP_BELOW_PRESENT;
+        return SOP_OK;
+    }
+    sop_slice key = sop_record_key(record);
+    for (uint32_t i = job->view.layer_count; i > 0; i--) {
+        const sop_record *r = sop_memtree_get(job->view.layers[i - 1], key);
+        if (r == NULL) continue;
+        *out = sop_record_present(r) != 0;
+        return SOP_OK;
+    }
+    if (record->below != SOP_BELOW_ANY && !changed_in_old_layer(job, key)) {
+        *out = record->below == SOP_BELOW_PRESENT;
+        return SOP_OK;
+    }
+    sop_btree_value value;
+    sop_status status = sop_btree_get(&job->view.base, key, &value, &job->core->error);
+    *out = status == SOP_OK;
+    return status == SOP_NOT_FOUND ? SOP_OK : status;
+}
+
+static sop_status apply_record(apply_job *job, const sop_record *record)
+{
+    int was = 0;
+    sop_status status = present_at_tip(job, record, &was);
+    if (status != SOP_OK) return status;
+    int now = sop_record_present(record) != 0;
+    if (!was && !now) return SOP_OK;
+    sop_wal_item item = {
+        .store = job->store,
+        .op = !now  ? SOP_WAL_REMOVE
+              : was ? SOP_WAL_UPDATE
+                    : SOP_WAL_INSERT,
+        .is_reference = (record->flags & SOP_RECORD_REFERENCE) != 0,
+        .key = sop_record_key(record),
+        .value = now ? sop_record_value(record) : (sop_slice){0},
+    };
+    status = sop_wal_item_add(&job->engine->open_buffer, &item);
+    if (status != SOP_OK)
+        return sop_fail(&job->core->error, status, "commit: the frame cannot take another item");
+    job->items++;
+    status = sop_memtable_set(job->engine->live->table, job->store, item.key, item.value,
+                              record->flags, was ? SOP_BELOW_PRESENT : SOP_BELOW_ABSENT);
+    return status == SOP_OK ? SOP_OK : sop_fail(&job->core->error, status, "commit: out of memory");
+}
+
+static sop_status apply_store(uint64_t store, const sop_memtree *tree, void *context)
+{
+    apply_job *job = context;
+    job->store = store;
+    sop_status status = sop_engine__view(job->tip, store, &job->view, &job->core->error);
+    sop_memcursor cursor;
+    sop_memcursor_init(&cursor, tree);
+    const sop_record *record = status == SOP_OK ? sop_memcursor_first(&cursor) : NULL;
+    while (record != NULL && status == SOP_OK) {
+        status = apply_record(job, record);
+        record = sop_memcursor_next(&cursor);
+    }
+    return status;
+}
+
+/* ---- engine transactions in the open frame ---- */
+
+static sop_wal_txn own_txn(sop_engine *engine, uint8_t type, uint64_t counter)
+{
+    sop_wal_txn txn = {.type = type,
+                       .counter = counter,
+                       .lowest_open =
+                           atomic_load_explicit(&engine->lowest_open, memory_order_relaxed),
+                       .wall_ns = sop_wall_ns()};
+    memcpy(txn.incarnation, engine->incarnation, 16);
+    return txn;
+}
+
+/* Adds a transaction without items and publishes the state after it. Needs commit_lock. */
+static sop_status special_add(sop_engine *engine,
+                              uint8_t type,
+                              sop_slice body,
+                              sop_state_change change,
+                              void *context,
+                              sop_error *err)
+{
+    const sop_state *tip = atomic_load_explicit(&engine->tip, memory_order_relaxed);
+    sop_state *state = sop_engine__state_new(engine, tip);
+    if (state == NULL) return sop_fail(err, SOP_NO_MEMORY, "log: out of memory");
+    sop_wal_txn txn = own_txn(engine, type, 0);
+    sop_status status = sop_wal_txn_begin(&engine->open_buffer, &txn);
+    if (status == SOP_OK) status = sop_wal_body_set(&engine->open_buffer, body);
+    if (status != SOP_OK) {
+        sop_wal_txn_undo(&engine->open_buffer);
+        sop_engine__state_discard(engine, state);
+        return sop_fail(err, status, "log: out of memory");
+    }
+    sop_wal_txn_end(&engine->open_buffer);
+    uint64_t seq = atomic_load_explicit(&tip->seq, memory_order_relaxed) + 1;
+    if (change != NULL) change(engine, state, seq, context);
+    sop_engine__state_push(engine, state, seq);
+    return SOP_OK;
+}
+
+/* Before the first commit of this process: evict incarnations that ended without LEAVE, and JOIN. */
+static sop_status join(sop_engine *engine, sop_error *err)
+{
+    if (SOP_LIKELY(engine->joined)) return SOP_OK;
+    sop_status status = sop_live__join(&engine->live_table, engine->incarnation);
+    if (status != SOP_OK) return sop_fail(err, status, "join: out of memory");
+    for (size_t i = 0; i < engine->live_table.count && status == SOP_OK; i++) {
+        sop_live_peer *peer = engine->live_table.peers[i];
+        if (peer->gone || memcmp(peer->incarnation, engine->incarnation, 16) == 0) continue;
+        status = special_add(engine, SOP_TXN_TYPE_EVICT, sop_slice_of(peer->incarnation, 16), NULL,
+                             NULL, err);
+        if (status == SOP_OK) sop_live__leave(&engine->live_table, peer->incarnation);
+    }
+    if (status == SOP_OK)
+        status = special_add(engine, SOP_TXN_TYPE_JOIN, (sop_slice){0}, NULL, NULL, err);
+    if (status == SOP_OK) engine->joined = 1;
+    return status;
+}
+
+sop_status sop_engine__log_special(sop_engine *engine,
+                                   uint8_t type,
+                                   sop_slice body,
+                                   sop_state_change change,
+                                   void *context,
+                                   sop_wal_place *place_out,
+                                   sop_error *err)
+{
+    *place_out = (sop_wal_place){0};
+    sop_mutex_lock(&engine->io_lock);
+    sop_mutex_lock(&engine->commit_lock);
+    sop_status status = failure_report(engine, err);
+    if (status == SOP_OK) status = special_add(engine, type, body, change, context, err);
+    int full = engine->options.sync == SOP_SYNC_FULL;
+    if (status == SOP_OK && !full) {
+        status = append_open(engine, err);
+        *place_out = sop_wal_tip(engine->wal);
+    }
+    sop_mutex_unlock(&engine->commit_lock);
+    if (status == SOP_OK && full) status = flush_open(engine, place_out, err);
+    sop_mutex_unlock(&engine->io_lock);
+    sop_engine__wake(engine);
+    return status;
+}
+
+/* ---- commit ---- */
+
+/* A bulk load in the write set: the new base lists its segments and root. */
+static sop_status base_with_loads(sop_core *core, sop_state *state, sop_base **fresh_out)
+{
+    *fresh_out = NULL;
+    sop_memcursor cursor;
+    sop_memcursor_init(&cursor, sop_memtable_tree(core->write_root, SOP_CATALOGUE_STORE));
+    for (const sop_record *r = sop_memcursor_first(&cursor); r != NULL;
+         r = sop_memcursor_next(&cursor)) {
+        if (r->key_size != SOP_CATALOGUE_ROW_KEY_SIZE || r->bytes[0] != SOP_CATALOGUE_ROW) continue;
+        if (!sop_record_present(r) || (r->flags & SOP_RECORD_REFERENCE) != 0) continue;
+        sop_catalogue_row row;
+        uint64_t id = sop_get_u64be(r->bytes + 1);
+        sop_status status = sop_catalogue_row_decode(id, sop_record_value(r), &row, &core->error);
+        if (status != SOP_OK) return status;
+        if (row.load_root.size == 0) continue;
+        sop_base *next;
+        status = sop_base__with_load(core->engine->blobs, state->base, &row, &next, &core->error);
+        if (status != SOP_OK) return status;
+        sop_base__free(*fresh_out);
+        *fresh_out = next;
+        state->base = next;
+    }
+    return SOP_OK;
+}
+
+static void live_table_note(sop_engine *engine, uint64_t counter, uint64_t seq)
+{
+    sop_live_peer *self = engine->live_table.count == 0
+                              ? NULL
+                              : sop_live__find(&engine->live_table, engine->incarnation);
+    if (self == NULL) return;
+    sop_live__commit(self, counter,
+                     atomic_load_explicit(&engine->lowest_open, memory_order_relaxed), seq);
+}
+
+/* Validates and applies under commit_lock; *seq_out is the new seq, or 0 when there was nothing to apply. */
+static sop_status commit_apply(sop_core *core, uint64_t *seq_out)
+{
+    sop_engine *engine = core->engine;
+    *seq_out = 0;
+    sop_status status = failure_report(engine, &core->error);
+    if (status == SOP_OK) status = join(engine, &core->error);
+    if (status != SOP_OK) return status;
+    const sop_state *tip = atomic_load_explicit(&engine->tip, memory_order_relaxed);
+    status = sop_core__validate(core, tip);
+    if (status != SOP_OK) return status;
+
+    uint64_t tip_seq = atomic_load_explicit(&tip->seq, memory_order_relaxed);
+    apply_job job = {.engine = engine, .core = core, .tip = tip, .seq = tip_seq + 1};
+    job.unchanged = tip_seq == core->snapshot_seq;
+    sop_txn_token id = sop_core_id(core);
+    sop_wal_txn txn = own_txn(engine, SOP_TXN_TYPE_DATA, sop_get_u64le(id.bytes + 16));
+    txn.note = core->note;
+    sop_base *fresh = NULL;
+    sop_state *state = sop_engine__state_new(engine, tip);
+    if (state == NULL) return sop_fail(&core->error, SOP_NO_MEMORY, "commit: out of memory");
+    status = sop_wal_txn_begin(&engine->open_buffer, &txn);
+    if (status != SOP_OK) (void)sop_fail(&core->error, status, "commit: out of memory");
+    sop_memtable_begin(engine->live->table, job.seq);
+    if (status == SOP_OK) status = sop_memtable_stores(core->write_root, apply_store, &job);
+    if (status == SOP_OK && core->has_load) status = base_with_loads(core, state, &fresh);
+    if (status != SOP_OK || job.items == 0) {
+        sop_memtable_revert(engine->live->table);
+        sop_wal_txn_undo(&engine->open_buffer);
+        sop_engine__state_discard(engine, state);
+        sop_base__free(fresh);
+        return status;
+    }
+    sop_wal_txn_end(&engine->open_buffer);
+    state->roots[state->layer_count - 1] = sop_memtable_publish(engine->live->table);
+    if (sop_memtable_tree(core->write_root, SOP_CATALOGUE_STORE) != NULL)
+        state->catalogue_seq = job.seq;
+    sop_engine__state_push(engine, state, job.seq);
+    live_table_note(engine, txn.counter, job.seq);
+    engine->commits++;
+    *seq_out = job.seq;
+    return SOP_OK;
+}
+
+uint64_t sop_engine__memory_budget(const sop_engine *engine)
+{
+    if (engine->options.memory_max != 0) return engine->options.memory_max;
+    uint64_t quarter = atomic_load_explicit(&engine->base_bytes, memory_order_relaxed) / 4;
+    if (quarter < (64u << 20)) return 64u << 20;
+    return quarter > (512u << 20) ? 512u << 20 : quarter;
+}
+
+/* After a commit: book-keeping, and a checkpoint when memory or log have grown. Needs commit_lock. */
+static void commit_account(sop_engine *engine)
+{
+    const sop_state *tip = atomic_load_explicit(&engine->tip, memory_order_relaxed);
+    uint64_t bytes = 0;
+    for (uint32_t i = tip->reading; i < tip->layer_count; i++)
+        bytes += sop_memtable_bytes(tip->layers[i]->table);
+    atomic_store_explicit(&engine->memtable_bytes, bytes, memory_order_relaxed);
+    if (++engine->commits_since_reclaim >= RECLAIM_EVERY) sop_engine__reclaim(engine);
+}
+
+/* Writers wait for a running checkpoint when memory is twice its budget; without workers they run it themselves. */
+static sop_status memory_wait(sop_engine *engine, sop_error *err)
+{
+    uint64_t budget = sop_engine__memory_budget(engine);
+    uint64_t bytes = atomic_load_explicit(&engine->memtable_bytes, memory_order_relaxed);
+    if (SOP_LIKELY(bytes <= budget)) return SOP_OK;
+    if (engine->checkpointer == NULL) return sop_engine_checkpoint(engine, err);
+    sop_engine__checkpoint_request(engine);
+    uint64_t failures = atomic_load_explicit(&engine->checkpoint_failures, memory_order_acquire);
+    while (atomic_load_explicit(&engine->memtable_bytes, memory_order_relaxed) > 2 * budget) {
+        uint32_t word = atomic_load_explicit(&engine->checkpoint_done_word, memory_order_acquire);
+        if (atomic_load_explicit(&engine->checkpoint_failures, memory_order_acquire) != failures) {
+            sop_mutex_lock(&engine->commit_lock);
+            sop_error cause = engine->checkpoint_error;
+            sop_mutex_unlock(&engine->commit_lock);
+            return sop_fail(err, cause.status, "memory for changes is used up, checkpoint: %.170s",
+                            cause.message);
+        }
+        if (atomic_load_explicit(&engine->memtable_bytes, memory_order_relaxed) <= 2 * budget)
+            break;
+        sop_engine__checkpoint_request(engine);
+        sop_wait(&engine->checkpoint_done_word, word, 100000000u);
+    }
+    return SOP_OK;
+}
+
+/* Lets a starving transaction go first. */
+static void gate_wait(sop_core *core)
+{
+    sop_engine *engine = core->engine;
+    for (;;) {
+        uint32_t word = atomic_load_explicit(&engine->gate_word, memory_order_acquire);
+        const sop_core *holder = atomic_load_explicit(&engine->gate, memory_order_acquire);
+        if (SOP_LIKELY(holder == NULL || holder == core)) return;
+        uint64_t until = atomic_load_explicit(&engine->gate_until_ns, memory_order_relaxed);
+        uint64_t now = sop_boot_ns();
+        if (now >= until) return;
+        sop_wait(&engine->gate_word, word, until - now);
+    }
+}
+
+void sop_core_exclusive(sop_core *core)
+{
+    sop_engine *engine = core->engine;
+    sop_core *nobody = NULL;
+    if (core->exclusive ||
+        !atomic_compare_exchange_strong_explicit(&engine->gate, &nobody, core, memory_order_acquire,
+                                                 memory_order_relaxed)) {
+        return;
+    }
+    atomic_store_explicit(&engine->gate_until_ns, sop_boot_ns() + 100000000u, memory_order_relaxed);
+    core->exclusive = 1;
+}
+
+static sop_status commit_writes(sop_core *core)
+{
+    sop_engine *engine = core->engine;
+    sop_status status = memory_wait(engine, &core->error);
+    if (status == SOP_OK && core->has_references)
+        status = sop_blobs_sync_values(engine->blobs, &core->error);
+    if (status != SOP_OK) return status;
+    gate_wait(core);
+    int full = engine->options.sync == SOP_SYNC_FULL;
+    uint64_t seq = 0;
+    /* A checkpoint counts on the base not changing under it. */
+    if (core->has_load) sop_mutex_lock(&engine->checkpoint_lock);
+    sop_mutex_lock(&engine->commit_lock);
+    status = commit_apply(core, &seq);
+    if (status == SOP_CONFLICT) engine->conflicts++;
+    if (status == SOP_OK && !full) status = append_open(engine, &core->error);
+    if (status == SOP_OK) commit_account(engine);
+    uint32_t abandons = atomic_load_explicit(&engine->abandons, memory_order_relaxed);
+    sop_mutex_unlock(&engine->commit_lock);
+    if (core->has_load) sop_mutex_unlock(&engine->checkpoint_lock);
+    if (status != SOP_OK) return status;
+    if (seq == 0) seq = core->snapshot_seq;
+    if (full) {
+        status = durable_wait(engine, seq, abandons, &core->error);
+    } else if (atomic_load_explicit(&engine->durable_waiters, memory_order_relaxed) != 0) {
+        sop_engine__wake(engine);
+    }
+    if (status == SOP_OK) core->commit_seq = seq;
+    return status;
+}
+
+sop_status sop_core_commit(sop_core *core)
+{
+    sop_engine *engine = core->engine;
+    sop_status status = sop_core_enter(core);
+    if (status == SOP_OK && core->mode == SOP_TXN_WRITE) {
+        if (core->write_root != NULL) {
+            status = commit_writes(core);
+        } else {
+            /* Its reads are final only when what it read is durable. */
+            uint32_t abandons = atomic_load_explicit(&engine->abandons, memory_order_acquire);
+            if (atomic_load_explicit(&core->state->abandoned, memory_order_acquire) != 0) {
+                status = sop_core_enter_slow(core);
+            } else if (engine->options.sync == SOP_SYNC_FULL) {
+                status = durable_wait(engine, core->snapshot_seq, abandons, &core->error);
+            }
+            core->commit_seq = core->snapshot_seq;
+        }
+    } else if (status == SOP_OK) {
+        core->commit_seq = core->snapshot_seq;
+    }
+    sop_core__snapshot_drop(core);
+    return status;
+}

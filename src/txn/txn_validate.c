@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: MIT */
+/* Validation: nothing that a transaction read was changed after its snapshot. */
+#include <string.h>
+
+#include "txn/txn_engine.h"
+#include "util/bytes.h"
+#include "util/error.h"
+
+static sop_status
+conflict_report(sop_core *core, sop_conflict_kind kind, const sop_read *read, const sop_record *by)
+{
+    core->conflict.kind = kind;
+    core->conflict.store_id = read->store;
+    core->conflict.by_seq = by == NULL ? 0 : by->seq;
+    core->conflict.key = (sop_slice){0};
+    if (by != NULL) {
+        const void *copy = sop_arena_copy(&core->arena, by->bytes, by->key_size);
+        if (copy != NULL) core->conflict.key = sop_slice_of(copy, by->key_size);
+    }
+    return sop_set(&core->error, SOP_CONFLICT);
+}
+
+static const sop_record *
+read_newer(const sop_memtree *tree, const sop_read *read, uint64_t snapshot)
+{
+    if (read->is_range)
+        return sop_memtree_newer(tree, read->from, read->to, snapshot, read->shape_only);
+    const sop_record *record = sop_memtree_get(tree, read->from);
+    return record != NULL && record->seq > snapshot ? record : NULL;
+}
+
+sop_status sop_core__validate(sop_core *core, const sop_state *tip)
+{
+    uint64_t snapshot = core->snapshot_seq;
+    if (atomic_load_explicit(&tip->seq, memory_order_relaxed) == snapshot || core->read_count == 0)
+        return SOP_OK;
+    if (snapshot < tip->horizon) {
+        static const sop_read nothing = {0};
+        return conflict_report(core, SOP_CONFLICT_HORIZON, &nothing, NULL);
+    }
+    for (uint32_t layer = 0; layer < tip->layer_count; layer++) {
+        if (tip->layers[layer]->last_seq <= snapshot) continue;
+        const sop_memtree *tree = NULL;
+        uint64_t store = UINT64_MAX;
+        for (size_t i = 0; i < core->read_count; i++) {
+            const sop_read *read = &core->reads[i];
+            if (read->store == SOP_CATALOGUE_STORE && tip->catalogue_seq <= snapshot) continue;
+            if (read->store != store) {
+                store = read->store;
+                tree = sop_memtable_tree(tip->roots[layer], store);
+            }
+            if (tree == NULL) continue;
+            const sop_record *by = read_newer(tree, read, snapshot);
+            if (by == NULL) continue;
+            sop_conflict_kind kind = store == SOP_CATALOGUE_STORE ? SOP_CONFLICT_CATALOGUE
+                                     : read->is_range             ? SOP_CONFLICT_RANGE
+                                                                  : SOP_CONFLICT_KEY;
+            return conflict_report(core, kind, read, by);
+        }
+    }
+    return SOP_OK;
+}
