@@ -65,7 +65,7 @@ typedef struct bench_engine {
 
     /* the engine's own way to build a sorted database of count items, durable when it returns */
     void (*bulk)(const char *dir, uint64_t count);
-    int (*is_log)(const char *file_name);
+    int (*is_log)(const char *path); /* of a file in the folder */
 
     /* many stores: numbered from 0; created a thousand a transaction */
     void (*stores_create)(void *db, unsigned first, unsigned count);

@@ -285,9 +285,10 @@ static void bulk(const char *dir, uint64_t items)
     lmdb_close(s.db);
 }
 
-static int is_log(const char *file_name)
+static int is_log(const char *path)
 {
-    return strcmp(file_name, "lock.mdb") == 0;
+    (void)path; /* it has none */
+    return 0;
 }
 
 static void stores_create(void *opened, unsigned first, unsigned number)

@@ -50,15 +50,16 @@ uint64_t bench_anon_bytes(void)
 
 /* nftw has no context argument; the benchmark's processes walk folders from one thread only. */
 static struct {
-    int (*is_log)(const char *file_name);
+    int (*is_log)(const char *path);
     bench_disk sum;
 } walk;
 
 static int add_file(const char *path, const struct stat *st, int type, struct FTW *at)
 {
+    (void)at;
     if (type != FTW_F) return 0;
     uint64_t bytes = (uint64_t)st->st_blocks * 512u;
-    if (walk.is_log != NULL && walk.is_log(path + at->base)) {
+    if (walk.is_log != NULL && walk.is_log(path)) {
         walk.sum.log += bytes;
     } else {
         walk.sum.data += bytes;
@@ -66,7 +67,7 @@ static int add_file(const char *path, const struct stat *st, int type, struct FT
     return 0;
 }
 
-bench_disk bench_folder_bytes(const char *dir, int (*is_log)(const char *file_name))
+bench_disk bench_folder_bytes(const char *dir, int (*is_log)(const char *path))
 {
     walk.is_log = is_log;
     walk.sum = (bench_disk){0};

@@ -23,7 +23,7 @@ typedef struct {
     uint64_t data; /* allocated bytes of all files that are no log */
     uint64_t log;
 } bench_disk;
-bench_disk bench_folder_bytes(const char *dir, int (*is_log)(const char *file_name));
+bench_disk bench_folder_bytes(const char *dir, int (*is_log)(const char *path));
 
 int bench_device_bytes_written(const char *dir, uint64_t *bytes_out); /* false: not known */
 void bench_folder_sync(const char *dir);   /* waits until the file system has nothing to write */

@@ -367,9 +367,9 @@ static void bulk_tuned(const char *dir, uint64_t items)
     bulk_with(dir, items, 1);
 }
 
-static int is_log(const char *file_name)
+static int is_log(const char *path)
 {
-    const char *dot = strrchr(file_name, '.');
+    const char *dot = strrchr(path, '.');
     return dot != NULL && strcmp(dot, ".log") == 0;
 }
 

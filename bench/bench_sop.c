@@ -289,9 +289,10 @@ static void bulk(const char *dir, uint64_t items)
     check(sop_db_close(handle, &error), &error, "close");
 }
 
-static int is_log(const char *file_name)
+/* The log has a folder of its own. */
+static int is_log(const char *path)
 {
-    return strncmp(file_name, "wal", 3) == 0;
+    return strstr(path, "/log/") != NULL;
 }
 
 static void store_name(unsigned index, char name[32])

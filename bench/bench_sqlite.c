@@ -318,9 +318,9 @@ static void bulk(const char *dir, uint64_t items)
     close_database(db);
 }
 
-static int is_log(const char *file_name)
+static int is_log(const char *path)
 {
-    const char *dash = strrchr(file_name, '-');
+    const char *dash = strrchr(path, '-');
     return dash != NULL && (strcmp(dash, "-wal") == 0 || strcmp(dash, "-shm") == 0);
 }
 
