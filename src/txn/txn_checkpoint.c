@@ -311,6 +311,13 @@ static sop_status checkpoint_merge(sop_engine *engine,
     return status;
 }
 
+/* What a checkpoint would find; the tip may only be looked into under commit_lock. */
+typedef struct {
+    int changes;
+    uint32_t frozen;
+    int has_loads;
+} tip_summary;
+
 static int state_has_changes(const sop_state *state)
 {
     if (state->base->extra_count != 0) return 1;
@@ -320,16 +327,25 @@ static int state_has_changes(const sop_state *state)
     return 0;
 }
 
-/* A new FREEZE, or after some failures (a full disk) the last one again, so that layers do not pile up. */
-static sop_status freeze_or_reuse(sop_engine *engine, sop_error *err)
+static tip_summary tip_look(sop_engine *engine)
 {
-    const sop_state *tip = atomic_load_explicit(&engine->tip, memory_order_acquire);
-    uint32_t frozen = tip->layer_count - tip->reading - 1;
-    int reusable = engine->last_freeze.live != NULL && tip->base->extra_count == 0;
-    if (frozen >= FROZEN_REUSE && reusable) return SOP_OK;
-    if (frozen >= FROZEN_MAX) {
-        return sop_fail(err, SOP_BUSY, "checkpoint: %u failed before it, reopen the database",
-                        frozen);
+    sop_mutex_lock(&engine->commit_lock);
+    const sop_state *tip = atomic_load_explicit(&engine->tip, memory_order_relaxed);
+    tip_summary summary = {.changes = state_has_changes(tip),
+                           .frozen = tip->layer_count - tip->reading - 1,
+                           .has_loads = tip->base->extra_count != 0};
+    sop_mutex_unlock(&engine->commit_lock);
+    return summary;
+}
+
+/* A new FREEZE, or after some failures (a full disk) the last one again, so that layers do not pile up. */
+static sop_status freeze_or_reuse(sop_engine *engine, const tip_summary *tip, sop_error *err)
+{
+    int reusable = engine->last_freeze.live != NULL && !tip->has_loads;
+    if (tip->frozen >= FROZEN_REUSE && reusable) return SOP_OK;
+    if (tip->frozen >= FROZEN_MAX) {
+        return sop_fail(
+            err, SOP_BUSY, "checkpoint: %u failed before it, reopen the database", tip->frozen);
     }
     sop_freeze change = {0};
     sop_wal_place place;
@@ -348,11 +364,11 @@ sop_status sop_engine__checkpoint_locked(sop_engine *engine, sop_error *err)
 {
     if (engine->options.read_only)
         return sop_fail(err, SOP_READ_ONLY, "checkpoint: open read-only");
-    const sop_state *tip = atomic_load_explicit(&engine->tip, memory_order_acquire);
-    if (!state_has_changes(tip)) return sop_engine__sync_all(engine, err);
+    tip_summary tip = tip_look(engine);
+    if (!tip.changes) return sop_engine__sync_all(engine, err);
     sop_slot *slot = sop_engine__slot_acquire(engine);
     if (slot == NULL) return sop_fail(err, SOP_NO_MEMORY, "checkpoint: out of memory");
-    sop_status status = freeze_or_reuse(engine, err);
+    sop_status status = freeze_or_reuse(engine, &tip, err);
     if (status == SOP_OK) {
         sop_state *state = sop_engine__state_pick(&engine->durable, slot);
         SOP_ASSERT(atomic_load_explicit(&state->seq, memory_order_relaxed) >=
