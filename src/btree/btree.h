@@ -22,6 +22,9 @@
 
 #define SOP_BTREE_HEIGHT_MAX 12
 #define SOP_BTREE_NODE_SIZE  16384u /* target */
+/* Keys of non-unique stores carry 18 bytes more than a user's key may have; rounded up. */
+#define SOP_BTREE_KEY_MAX   4160u
+#define SOP_BTREE_VALUE_MAX 16384u /* of values in a leaf */
 
 /* A tree as a value: root and totals, with the segments it lives in (not owned). count 0: empty, no root. */
 typedef struct {
@@ -36,8 +39,10 @@ typedef struct {
 /* On disk: root 16, count 8, bytes 8, height 1, references 1, zeros 6: one row of the base table. */
 #define SOP_BTREE_ROW_SIZE 40u
 void sop_btree_encode(const sop_btree *tree, uint8_t out[SOP_BTREE_ROW_SIZE]);
-SOP_MUST_CHECK sop_status sop_btree_decode(
-    sop_slice row, const sop_segments *segments, sop_btree *out, sop_error *err);
+SOP_MUST_CHECK sop_status sop_btree_decode(sop_slice row,
+                                           const sop_segments *segments,
+                                           sop_btree *out,
+                                           sop_error *err);
 
 /* value.size is SOP_VALUE_REFERENCE_SIZE when is_reference. Points into the map. */
 typedef struct {
@@ -46,8 +51,10 @@ typedef struct {
 } sop_btree_value;
 
 /* SOP_OK, SOP_NOT_FOUND (no message), SOP_CORRUPT. Cost: height nodes, about three cache lines each. */
-SOP_MUST_CHECK sop_status sop_btree_get(
-    const sop_btree *tree, sop_slice key, sop_btree_value *value_out, sop_error *err);
+SOP_MUST_CHECK sop_status sop_btree_get(const sop_btree *tree,
+                                        sop_slice key,
+                                        sop_btree_value *value_out,
+                                        sop_error *err);
 /* Number of keys < key. *found_out (may be NULL): key itself is there. */
 SOP_MUST_CHECK sop_status sop_btree_rank(
     const sop_btree *tree, sop_slice key, uint64_t *rank_out, int *found_out, sop_error *err);
@@ -67,28 +74,55 @@ typedef struct {
     sop_btree_level levels[SOP_BTREE_HEIGHT_MAX]; /* [0] is the leaf */
     uint64_t leaf_rank;                           /* rank of item 0 of the current leaf */
     int at_item;
-    uint32_t prefix_size;   /* common prefix of the leaf, already in key_buffer */
-    uint32_t key_size;      /* of the key in key_buffer; valid only if key_index == levels[0].index */
+    int side; /* when not at an item: -1 before the first, 1 after the last, 0 both (as new) */
+    uint32_t prefix_size; /* common prefix of the leaf, already in key_buffer */
+    uint32_t key_size;    /* of the key in key_buffer; valid only if key_index == levels[0].index */
     uint32_t key_index;
-    uint8_t key_buffer[4096 + 64];
+    uint8_t key_buffer[SOP_BTREE_KEY_MAX + 64];
 } sop_btree_cursor;
 
+/* Past both ends at once: next goes to the first item, prev to the last. */
 void sop_btree_cursor_init(sop_btree_cursor *cursor, const sop_btree *tree);
 /* To the first item >= key; at_item 0 when there is none. *exact_out (may be NULL): it equals key. */
-SOP_MUST_CHECK sop_status sop_btree_cursor_seek(
-    sop_btree_cursor *cursor, sop_slice key, int *exact_out, sop_error *err);
+SOP_MUST_CHECK sop_status sop_btree_cursor_seek(sop_btree_cursor *cursor,
+                                                sop_slice key,
+                                                int *exact_out,
+                                                sop_error *err);
 /* To the item with that rank; at_item 0 when rank >= count. */
-SOP_MUST_CHECK sop_status sop_btree_cursor_seek_rank(sop_btree_cursor *cursor, uint64_t rank, sop_error *err);
+SOP_MUST_CHECK sop_status sop_btree_cursor_seek_rank(sop_btree_cursor *cursor,
+                                                     uint64_t rank,
+                                                     sop_error *err);
 SOP_MUST_CHECK sop_status sop_btree_cursor_first(sop_btree_cursor *cursor, sop_error *err);
 SOP_MUST_CHECK sop_status sop_btree_cursor_last(sop_btree_cursor *cursor, sop_error *err);
-/* At the end: at_item becomes 0. From past the end prev goes to the last item and next stays; from before the first likewise. */
-SOP_MUST_CHECK sop_status sop_btree_cursor_next(sop_btree_cursor *cursor, sop_error *err);
-SOP_MUST_CHECK sop_status sop_btree_cursor_prev(sop_btree_cursor *cursor, sop_error *err);
+SOP_MUST_CHECK sop_status sop_btree_cursor_next_slow(sop_btree_cursor *cursor, sop_error *err);
+SOP_MUST_CHECK sop_status sop_btree_cursor_prev_slow(sop_btree_cursor *cursor, sop_error *err);
+/* At the end: at_item becomes 0. From past the end prev goes to the last item and next stays; from before the first likewise.
+   A move that fails leaves the cursor where it was. */
+SOP_INLINE SOP_MUST_CHECK sop_status sop_btree_cursor_next(sop_btree_cursor *cursor, sop_error *err)
+{
+    if (SOP_LIKELY(cursor->at_item && cursor->levels[0].index + 1 < cursor->levels[0].count)) {
+        cursor->levels[0].index++;
+        return SOP_OK;
+    }
+    return sop_btree_cursor_next_slow(cursor, err);
+}
+SOP_INLINE SOP_MUST_CHECK sop_status sop_btree_cursor_prev(sop_btree_cursor *cursor, sop_error *err)
+{
+    if (SOP_LIKELY(cursor->at_item && cursor->levels[0].index > 0)) {
+        cursor->levels[0].index--;
+        return SOP_OK;
+    }
+    return sop_btree_cursor_prev_slow(cursor, err);
+}
 /* Need at_item. The key is valid until the cursor moves; the value as long as the segments. */
 sop_slice sop_btree_cursor_key(sop_btree_cursor *cursor);
 sop_btree_value sop_btree_cursor_value(const sop_btree_cursor *cursor);
+/* Both at once, for a little less. */
+sop_slice sop_btree_cursor_item(sop_btree_cursor *cursor, sop_btree_value *value_out);
+/* Number of items before the position (0 before the first, count after the last). */
 uint64_t sop_btree_cursor_rank(const sop_btree_cursor *cursor);
-/* Index in the current leaf of its first item >= key (0..count): lets a merging cursor walk to there without comparing. */
+/* Index in the current leaf of its first item >= key (0..count): lets a merging cursor walk to there without comparing.
+   The cursor must have been at an item of that leaf. */
 uint32_t sop_btree_cursor_leaf_lower_bound(const sop_btree_cursor *cursor, sop_slice key);
 /* Moves inside the current leaf only; index < levels[0].count. */
 SOP_INLINE void sop_btree_cursor_leaf_set(sop_btree_cursor *cursor, uint32_t index)
@@ -99,12 +133,16 @@ SOP_INLINE void sop_btree_cursor_leaf_set(sop_btree_cursor *cursor, uint32_t ind
 
 /* Builds a tree from strictly ascending keys. */
 typedef struct sop_btree_builder sop_btree_builder;
-SOP_MUST_CHECK sop_status sop_btree_builder_new(sop_blob_writer *writer, sop_btree_builder **out, sop_error *err);
+SOP_MUST_CHECK sop_status sop_btree_builder_new(sop_blob_writer *writer,
+                                                sop_btree_builder **out,
+                                                sop_error *err);
 /* SOP_INVALID when key does not ascend. */
 SOP_MUST_CHECK sop_status sop_btree_builder_add(
     sop_btree_builder *builder, sop_slice key, sop_slice value, int is_reference, sop_error *err);
 /* The tree's segments pointer is NULL until the caller has opened a set that contains the writer's segments. */
-SOP_MUST_CHECK sop_status sop_btree_builder_finish(sop_btree_builder *builder, sop_btree *tree_out, sop_error *err);
+SOP_MUST_CHECK sop_status sop_btree_builder_finish(sop_btree_builder *builder,
+                                                   sop_btree *tree_out,
+                                                   sop_error *err);
 void sop_btree_builder_free(sop_btree_builder *builder); /* NULL allowed */
 
 /* One change for a merge: the final state of a key. */
