@@ -160,9 +160,9 @@ size_t sop_json__skippers(sop_json__skipper to[3])
     size_t count = 0;
 #if defined(__x86_64__)
     /* All processors with AVX2 and BMI2 have POPCNT and LZCNT, too. */
-    if (__builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("bmi2"))
-        to[count++] = skip_avx512;
-    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi2")) to[count++] = skip_avx2;
+    int has_bmi2 = __builtin_cpu_supports("bmi2") != 0;
+    if (has_bmi2 && __builtin_cpu_supports("avx512bw")) to[count++] = skip_avx512;
+    if (has_bmi2 && __builtin_cpu_supports("avx2")) to[count++] = skip_avx2;
 #endif
     to[count++] = skip_by_token;
     return count;
