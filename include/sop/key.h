@@ -17,7 +17,8 @@ typedef enum {
     SOP_KEY_UINT = 4, /* only above INT64_MAX; smaller ones read as SOP_KEY_INT */
     SOP_KEY_DOUBLE = 5,
     SOP_KEY_BOOL = 6,
-    SOP_KEY_UUID = 7
+    SOP_KEY_UUID = 7,
+    SOP_KEY_DECIMAL = 8 /* a number of any size and precision; sop_key_part_bytes gives its text */
 } sop_key_type;
 
 /* Lives on the stack; its fields are private. */
@@ -45,8 +46,8 @@ typedef struct {
     double double_value;
     int bool_value;
     uint8_t uuid[16];
-    /* bytes, string: the part as it lies in the key: 00 is followed by FF, and a descending part is complemented.
-       sop_key_part_bytes turns it into plain bytes. */
+    /* bytes, string, decimal: the part as it lies in the key: 00 is followed by FF, and a descending part is
+       complemented. sop_key_part_bytes turns it into plain bytes. */
     sop_slice encoded;
 } sop_key_part;
 
@@ -107,6 +108,23 @@ SOP_API void sop_key_add_uint(sop_key_builder *builder, uint64_t value);
  * Since:     0.1
  */
 SOP_API void sop_key_add_double(sop_key_builder *builder, double value);
+
+/*
+ * Append an exact decimal number of any size; decimals sort by value, and 1.10 is the same part as 1.1.
+ * Decimals are a type of their own: every integer and every double sorts before every decimal.
+ *
+ * builder    begun by sop_key_begin.
+ * text       a number as JSON writes it, for instance -12.50 or 1e400; anything else is SOP_INVALID. Exponents beyond
+ *            10^18 count as that.
+ *
+ * Returns:   nothing; see sop_key_end.
+ * Lifetime:  text is copied.
+ * Threads:   one thread at a time per builder.
+ * Cost:      O(size), about half as many bytes of key as the number has digits, plus 4.
+ * Source:    docs/format/key.md
+ * Since:     0.1
+ */
+SOP_API void sop_key_add_decimal(sop_key_builder *builder, sop_slice text);
 
 /*
  * Append false or true; false sorts first.
@@ -243,11 +261,11 @@ SOP_API void sop_key_read(sop_key_reader *reader, sop_slice key);
 SOP_API SOP_MUST_CHECK sop_status sop_key_next(sop_key_reader *reader, sop_key_part *part_out);
 
 /*
- * The plain bytes of a part of type SOP_KEY_BYTES or SOP_KEY_STRING.
+ * The plain bytes of a part of type SOP_KEY_BYTES or SOP_KEY_STRING; the shortest text of a SOP_KEY_DECIMAL.
  *
  * part       filled by sop_key_next.
  * buffer     where the bytes go if the part does not hold them as they are.
- * capacity   bytes at buffer; part->encoded.size is always enough.
+ * capacity   bytes at buffer; part->encoded.size is always enough, for decimals 4 * part->encoded.size + 32.
  * bytes_out  the bytes; the empty slice on failure.
  *
  * Returns:   SOP_OK, SOP_TOO_LARGE (the buffer is short), SOP_INVALID (another type), SOP_CORRUPT (encoded was

@@ -5,7 +5,6 @@
 #include "sop/key.h"
 
 #include "key/key_format.h"
-#include "util/assert.h"
 #include "util/bytes.h"
 
 void sop_key_begin(sop_key_builder *builder, void *buffer, size_t capacity)
@@ -15,7 +14,7 @@ void sop_key_begin(sop_key_builder *builder, void *buffer, size_t capacity)
 }
 
 /* Past the capacity only the size goes on, so that sop_key_end can tell how much is needed. */
-static void put(sop_key_builder *builder, const void *data, size_t size)
+void sop_key__put(sop_key_builder *builder, const void *data, size_t size)
 {
     size_t end = 0;
     if (sop_checked_add(builder->size, size, &end)) {
@@ -36,51 +35,52 @@ static void put(sop_key_builder *builder, const void *data, size_t size)
     builder->size = end;
 }
 
-/* The marker of a descending part; put complements, so that it arrives as it is. */
-static void put_marker(sop_key_builder *builder)
+int sop_key__part_begin(sop_key_builder *builder, unsigned code)
 {
-    uint8_t marker = (uint8_t)~KEY_CODE_DESCENDING;
-    if (SOP_UNLIKELY(builder->descending)) put(builder, &marker, 1);
+    if (builder->status != SOP_OK) return 0;
+    if (SOP_UNLIKELY(builder->descending)) {
+        /* sop_key__put complements, so that the marker arrives as it is. */
+        uint8_t marker = (uint8_t)~KEY_CODE_DESCENDING;
+        sop_key__put(builder, &marker, 1);
+    }
+    uint8_t byte = (uint8_t)code;
+    sop_key__put(builder, &byte, 1);
+    return 1;
 }
 
-/* A whole part that needs no escapes. */
-static void put_part(sop_key_builder *builder, const void *data, size_t size)
+/* A whole part that needs no escapes; the first byte is its code. */
+static void put_part(sop_key_builder *builder, const uint8_t *data, size_t size)
 {
-    if (builder->status != SOP_OK) return;
-    put_marker(builder);
-    put(builder, data, size);
+    if (!sop_key__part_begin(builder, data[0])) return;
+    if (size != 1) sop_key__put(builder, data + 1, size - 1);
     builder->descending = 0;
 }
 
-/* Bytes needed for a number, 0 for 0. */
-static unsigned byte_count(uint64_t value)
+unsigned sop_key__put_int(uint8_t to[16], int64_t value)
 {
-    if (value == 0) return 0;
-    return (unsigned)(71 - __builtin_clzll(value)) / 8;
-}
-
-void sop_key_add_uint(sop_key_builder *builder, uint64_t value)
-{
-    unsigned count = byte_count(value);
-    uint8_t bytes[16];
-    bytes[0] = (uint8_t)(KEY_CODE_INT_ZERO + count);
-    if (count != 0) sop_put_u64be(bytes + 1, value << (64 - 8 * count));
-    put_part(builder, bytes, 1 + count);
+    int negative = value < 0;
+    uint64_t magnitude = negative ? 0 - (uint64_t)value : (uint64_t)value;
+    unsigned count = sop_key__byte_count(magnitude);
+    to[0] = (uint8_t)(negative ? KEY_CODE_INT_ZERO - count : KEY_CODE_INT_ZERO + count);
+    if (count != 0) sop_put_u64be(to + 1, (negative ? ~magnitude : magnitude) << (64 - 8 * count));
+    return 1 + count;
 }
 
 void sop_key_add_int(sop_key_builder *builder, int64_t value)
 {
-    if (value >= 0) {
-        sop_key_add_uint(builder, (uint64_t)value);
+    uint8_t bytes[16];
+    put_part(builder, bytes, sop_key__put_int(bytes, value));
+}
+
+void sop_key_add_uint(sop_key_builder *builder, uint64_t value)
+{
+    if (value <= INT64_MAX) {
+        sop_key_add_int(builder, (int64_t)value);
         return;
     }
-    uint64_t magnitude = 0 - (uint64_t)value;
-    unsigned count = byte_count(magnitude);
-    SOP_ASSERT(count != 0);
-    uint8_t bytes[16];
-    bytes[0] = (uint8_t)(KEY_CODE_INT_ZERO - count);
-    sop_put_u64be(bytes + 1, ~magnitude << (64 - 8 * count));
-    put_part(builder, bytes, 1 + count);
+    uint8_t bytes[9] = {KEY_CODE_INT_MAX};
+    sop_put_u64be(bytes + 1, value);
+    put_part(builder, bytes, sizeof bytes);
 }
 
 void sop_key_add_double(sop_key_builder *builder, double value)
@@ -116,7 +116,7 @@ void sop_key_add_uuid(sop_key_builder *builder, const uint8_t value[16])
     put_part(builder, bytes, sizeof bytes);
 }
 
-static void add_escaped(sop_key_builder *builder, uint8_t code, sop_slice value)
+static void add_escaped(sop_key_builder *builder, unsigned code, sop_slice value)
 {
     static const uint8_t escape[2] = {0x00, 0xff};
     static const uint8_t end[2] = {0x00, 0x00};
@@ -125,22 +125,21 @@ static void add_escaped(sop_key_builder *builder, uint8_t code, sop_slice value)
         builder->status = SOP_INVALID;
         return;
     }
-    put_marker(builder);
-    put(builder, &code, 1);
+    (void)sop_key__part_begin(builder, code);
     const uint8_t *at = value.data;
     size_t left = value.size;
     while (left != 0) {
         const uint8_t *zero = memchr(at, 0, left);
         size_t run = zero == NULL ? left : (size_t)(zero - at);
-        put(builder, at, run);
+        sop_key__put(builder, at, run);
         if (zero == NULL) break;
-        put(builder, escape, sizeof escape);
+        sop_key__put(builder, escape, sizeof escape);
         at += run + 1;
         left -= run + 1;
     }
     /* A descending part must not be cut short by what follows it: FF 00 would read as an escape. So
      * it ends in FF FF. */
-    put(builder, end, builder->descending ? 2 : 1);
+    sop_key__put(builder, end, builder->descending ? 2 : 1);
     builder->descending = 0;
 }
 

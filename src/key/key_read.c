@@ -34,6 +34,20 @@ static uint64_t scratch_number(const sop_key_reader *reader, size_t size)
     return value;
 }
 
+int sop_key__get_int(unsigned code, const uint8_t *bytes, size_t size, uint64_t *magnitude_out)
+{
+    uint64_t value = 0;
+    for (size_t i = 0; i < size; i++) {
+        value = value << 8 | bytes[i];
+    }
+    if (code < KEY_CODE_INT_ZERO) {
+        value = size == 8 ? ~value : (UINT64_C(1) << (8 * size)) - 1 - value;
+    }
+    *magnitude_out = value;
+    /* A number in more bytes than it needs would be a second form of the same key. */
+    return sop_key__byte_count(value) == size;
+}
+
 static sop_status
 read_int(sop_key_reader *reader, const uint8_t *at, unsigned code, sop_key_part *part)
 {
@@ -41,10 +55,8 @@ read_int(sop_key_reader *reader, const uint8_t *at, unsigned code, sop_key_part 
     size_t size = negative ? KEY_CODE_INT_ZERO - code : code - KEY_CODE_INT_ZERO;
     at = take(reader, at, size, part->descending ? 0xff : 0);
     if (at == NULL) return SOP_CORRUPT;
-    uint64_t value = scratch_number(reader, size);
-    if (negative) value = size == 8 ? ~value : (UINT64_C(1) << (8 * size)) - 1 - value;
-    /* A number in more bytes than it needs would be a second form of the same key. */
-    if (size != 0 && value >> (8 * (size - 1)) == 0) return SOP_CORRUPT;
+    uint64_t value = 0;
+    if (!sop_key__get_int(code, reader->scratch, size, &value)) return SOP_CORRUPT;
     part->type = SOP_KEY_INT;
     if (negative) {
         if (value > UINT64_C(1) << 63) return SOP_UNSUPPORTED;
@@ -55,6 +67,16 @@ read_int(sop_key_reader *reader, const uint8_t *at, unsigned code, sop_key_part 
         part->uint_value = value;
     }
     reader->at = at;
+    return SOP_OK;
+}
+
+static sop_status read_decimal(sop_key_reader *reader, const uint8_t *at, sop_key_part *part)
+{
+    const uint8_t *after = sop_key__skip_decimal(at, reader->end, part->descending ? 0xff : 0);
+    if (after == NULL) return SOP_CORRUPT;
+    part->type = SOP_KEY_DECIMAL;
+    part->encoded = sop_slice_of(at, (size_t)(after - at));
+    reader->at = after;
     return SOP_OK;
 }
 
@@ -159,6 +181,8 @@ sop_status sop_key_next(sop_key_reader *reader, sop_key_part *part_out)
         return read_escaped(reader, at, part_out);
     case KEY_CODE_DOUBLE:
         return read_double(reader, at, part_out);
+    case KEY_CODE_DECIMAL:
+        return read_decimal(reader, at, part_out);
     case KEY_CODE_FLOAT:
         return read_float(reader, at, part_out);
     case KEY_CODE_UUID:
@@ -174,6 +198,9 @@ sop_status
 sop_key_part_bytes(const sop_key_part *part, void *buffer, size_t capacity, sop_slice *bytes_out)
 {
     *bytes_out = sop_slice_of(NULL, 0);
+    if (part->type == SOP_KEY_DECIMAL) {
+        return sop_key__decimal_text(part, buffer, capacity, bytes_out);
+    }
     if (part->type != SOP_KEY_BYTES && part->type != SOP_KEY_STRING) return SOP_INVALID;
     const uint8_t *from = part->encoded.data;
     size_t size = part->encoded.size;

@@ -37,8 +37,9 @@ static void use_words(void)
 static void use_keys(void)
 {
     static const uint8_t uuid[16] = {1, 2, 3};
-    static const sop_key_type types[] = {SOP_KEY_INT,  SOP_KEY_UINT,  SOP_KEY_DOUBLE, SOP_KEY_BOOL,
-                                         SOP_KEY_NULL, SOP_KEY_BYTES, SOP_KEY_STRING, SOP_KEY_UUID};
+    static const sop_key_type types[] = {SOP_KEY_INT,    SOP_KEY_UINT, SOP_KEY_DOUBLE,
+                                         SOP_KEY_BOOL,   SOP_KEY_NULL, SOP_KEY_BYTES,
+                                         SOP_KEY_STRING, SOP_KEY_UUID, SOP_KEY_DECIMAL};
     char buffer[128], plain[128];
     sop_key_builder builder;
     sop_key_reader reader;
@@ -55,18 +56,23 @@ static void use_keys(void)
     sop_key_descending(&builder);
     sop_key_add_string(&builder, sop_str("text"));
     sop_key_add_uuid(&builder, uuid);
+    sop_key_add_decimal(&builder, sop_str("-12.50"));
     NEED(sop_key_end(&builder, &key, &needed) == SOP_OK && needed == key.size);
     sop_key_read(&reader, key);
     while (sop_key_next(&reader, &part) == SOP_OK) {
-        NEED(parts < 8 && part.type == types[parts]);
+        NEED(parts < 9 && part.type == types[parts]);
         if (part.type == SOP_KEY_STRING) {
             NEED(part.descending);
             NEED(sop_key_part_bytes(&part, plain, sizeof(plain), &bytes) == SOP_OK &&
                  same(bytes, "text"));
         }
+        if (part.type == SOP_KEY_DECIMAL) {
+            NEED(sop_key_part_bytes(&part, plain, sizeof(plain), &bytes) == SOP_OK &&
+                 same(bytes, "-12.5"));
+        }
         parts++;
     }
-    NEED(parts == 8);
+    NEED(parts == 9);
     NEED(sop_key_prefix_end(sop_str("ab"), plain, sizeof(plain), &end) == SOP_OK &&
          same(end, "ac"));
 }

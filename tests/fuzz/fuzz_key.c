@@ -12,7 +12,9 @@ add_plain(sop_key_builder *builder, const sop_key_part *part, uint8_t *buffer, s
 {
     sop_slice bytes;
     if (sop_key_part_bytes(part, buffer, capacity, &bytes) != SOP_OK) abort();
-    if (part->type == SOP_KEY_BYTES) {
+    if (part->type == SOP_KEY_DECIMAL) {
+        sop_key_add_decimal(builder, bytes);
+    } else if (part->type == SOP_KEY_BYTES) {
         sop_key_add_bytes(builder, bytes);
     } else {
         sop_key_add_string(builder, bytes);
@@ -29,6 +31,7 @@ add(sop_key_builder *builder, const sop_key_part *part, uint8_t *buffer, size_t 
         break;
     case SOP_KEY_BYTES:
     case SOP_KEY_STRING:
+    case SOP_KEY_DECIMAL:
         add_plain(builder, part, buffer, capacity);
         break;
     case SOP_KEY_INT:
@@ -54,7 +57,7 @@ add(sop_key_builder *builder, const sop_key_part *part, uint8_t *buffer, size_t 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     sop_slice key = {data, size};
-    uint8_t *plain = malloc(size + 1);
+    uint8_t *plain = malloc(4 * size + 32);
     uint8_t *again = malloc(size + 1);
     sop_key_reader reader;
     sop_key_builder builder;
@@ -65,7 +68,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     sop_key_begin(&builder, again, size);
     int exact = 1;
     while (sop_key_next(&reader, &part) == SOP_OK) {
-        add(&builder, &part, plain, part.encoded.size);
+        size_t capacity =
+            part.type == SOP_KEY_DECIMAL ? 4 * part.encoded.size + 32 : part.encoded.size;
+        add(&builder, &part, plain, capacity);
         /* A float is shorter than the double it is read as. */
         if (sop_key_end(&builder, &rebuilt, NULL) != SOP_OK ||
             rebuilt.size != (size_t)(reader.at - data)) {
