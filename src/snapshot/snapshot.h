@@ -167,5 +167,18 @@ SOP_INLINE sop_view_value sop_view_cursor_value(sop_view_cursor *cursor)
     sop_view_value value = {found.value, found.is_reference};
     return value;
 }
+/* Needs at_item. Both at once, for less than one after the other; returns the key. */
+SOP_INLINE sop_slice sop_view_cursor_item(sop_view_cursor *cursor, sop_view_value *value_out)
+{
+    if (SOP_UNLIKELY(cursor->run_end == 0)) {
+        *value_out = sop_view_cursor_value_slow(cursor);
+        return sop_view_cursor_key_slow(cursor);
+    }
+    sop_btree_value found;
+    sop_slice key = sop_btree_cursor_item(&cursor->base, &found);
+    value_out->bytes = found.value;
+    value_out->is_reference = found.is_reference;
+    return key;
+}
 
 #endif
