@@ -240,8 +240,9 @@ static int faulty_lock_held(sop_backend *base, uint64_t byte)
 {
     faulty_backend *backend = sop_faulty__backend(base);
     if (sop_faulty__enter_plain(backend, (sop_faulty_call){0, SOP_FAULTY_LOCK, "lock", byte, 1},
-                                NULL) != SOP_OK)
+                                NULL) != SOP_OK) {
         return 0;
+    }
     int held = sop_backend__locks_held(&backend->tree->locks, base, byte);
     sop_faulty__leave(backend);
     return held;
@@ -267,16 +268,18 @@ static sop_status faulty_shared_page(sop_backend *base, size_t size, void **out,
     *out = NULL;
     sop_status status = sop_faulty__refuse_writing(base, "a shared page", err);
     if (status != SOP_OK) return status;
-    if (size == 0 || size > UINT32_MAX)
+    if (size == 0 || size > UINT32_MAX) {
         return sop_fail(err, SOP_INVALID, "shared page of %zu bytes", size);
+    }
     status = sop_faulty__enter_plain(backend, (sop_faulty_call){0, SOP_FAULTY_PAGE, "shm", 0, size},
                                      err);
     if (status != SOP_OK) return status;
     status = page_get(backend->tree, size, out);
     sop_faulty__leave(backend);
     if (status == SOP_NO_MEMORY) return sop_backend__fail_memory(base, "shared page", err);
-    if (status == SOP_INVALID)
+    if (status == SOP_INVALID) {
         return sop_fail(err, status, "faulty/shm: %zu bytes are more than there are", size);
+    }
     return status;
 }
 
@@ -338,8 +341,9 @@ static void faulty_free(sop_backend *base)
     sop_mutex_lock(&disk->mutex);
     SOP_ASSERT(backend->handles == NULL);
     faulty_backend **at = &disk->backends;
-    while (*at != backend)
+    while (*at != backend) {
         at = &(*at)->next;
+    }
     *at = backend->next;
     sop_backend__locks_drop_all(&backend->tree->locks, base);
     /* The folder under construction of a killed process stays, unseen by all. Without room for the event it stays too. */
@@ -363,13 +367,16 @@ static sop_status attach(faulty_backend *backend, int how, sop_error *err)
         }
         return SOP_OK;
     }
-    if (backend->base.read_only)
+    if (backend->base.read_only) {
         return sop_fail(err, SOP_READ_ONLY, "faulty: a new database cannot be read only");
-    if (model->published != NULL)
+    }
+    if (model->published != NULL) {
         return sop_fail(err, SOP_EXISTS, "faulty: a database is there already");
+    }
     backend->building = 1;
-    if (sop_faulty__trace_reserve(backend->disk, 1) == SOP_OK)
+    if (sop_faulty__trace_reserve(backend->disk, 1) == SOP_OK) {
         backend->tree = sop_faulty__tree_add(model);
+    }
     if (backend->tree == NULL) return sop_fail(err, SOP_NO_MEMORY, "faulty: out of memory");
     trace_tree(backend, SOP_FAULTY_BUILD);
     return SOP_OK;

@@ -92,8 +92,9 @@ static faulty_chunk *chunk_new(const faulty_chunk *like)
 static void chunk_release(faulty_chunk *chunk)
 {
     if (chunk == NULL || !release(&chunk->refs)) return;
-    for (size_t i = 0; i < FAULTY_CHUNK_PAGES; i++)
+    for (size_t i = 0; i < FAULTY_CHUNK_PAGES; i++) {
         page_release(chunk->pages[i]);
+    }
     sop_free(chunk);
 }
 
@@ -115,8 +116,9 @@ faulty_content *sop_faulty__content_acquire(faulty_content *content)
 void sop_faulty__content_release(faulty_content *content)
 {
     if (content == NULL || !release(&content->refs)) return;
-    for (size_t i = 0; i < content->count; i++)
+    for (size_t i = 0; i < content->count; i++) {
         chunk_release(content->chunks[i]);
+    }
     sop_free(content->chunks);
     sop_free(content);
 }
@@ -128,16 +130,17 @@ static sop_status table_own(faulty_content **content, size_t count)
     size_t wanted = old->count > count ? old->count : count;
     if (!is_shared(&old->refs)) {
         if (wanted == old->count) return SOP_OK;
-        faulty_chunk **chunks = sop_realloc(old->chunks, wanted * sizeof *chunks);
+        faulty_chunk **chunks = sop_realloc(old->chunks, wanted * sizeof(void *));
         if (chunks == NULL) return SOP_NO_MEMORY;
-        for (size_t i = old->count; i < wanted; i++)
+        for (size_t i = old->count; i < wanted; i++) {
             chunks[i] = NULL;
+        }
         old->chunks = chunks;
         old->count = wanted;
         return SOP_OK;
     }
     faulty_content *own = sop_faulty__content_new();
-    faulty_chunk **chunks = sop_alloc_array(wanted, sizeof *chunks);
+    faulty_chunk **chunks = sop_alloc_array(wanted, sizeof(void *));
     if (own == NULL || chunks == NULL) {
         sop_free(own);
         sop_free(chunks);

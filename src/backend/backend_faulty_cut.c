@@ -55,22 +55,47 @@ static uint64_t version_of(const sop_faulty_cut *cut, uint64_t owner, uint64_t u
     }
 }
 
+/* What is pending and could survive: only files that a durable name or a pending change of names leads to. A removed file that
+   somebody has open does not count, so a live disk and its replay, which has no open files, agree. */
+typedef struct {
+    size_t count;
+    uint64_t first; /* moment */
+} pending_sum;
+
+static void sum_file(pending_sum *sum, const faulty_inode *inode)
+{
+    sum->count += inode->pending_count;
+    if (inode->pending != NULL && inode->pending->moment < sum->first) {
+        sum->first = inode->pending->moment;
+    }
+}
+
+static pending_sum sum_pending(const faulty_model *model)
+{
+    pending_sum sum = {0, model->moment};
+    for (int i = 0; model->published != NULL && i < SOP_FOLDER_COUNT; i++) {
+        const faulty_folder *folder = &model->published->folders[i];
+        for (size_t j = 0; j < folder->durable.count; j++) {
+            sum_file(&sum, folder->durable.rows[j].inode);
+        }
+        for (const faulty_step *step = folder->pending; step != NULL; step = step->next) {
+            sum_file(&sum, step->inode);
+            sum.count++;
+            if (step->moment < sum.first) sum.first = step->moment;
+        }
+    }
+    return sum;
+}
+
+size_t sop_faulty__cut_pending(const faulty_model *model)
+{
+    return sum_pending(model).count;
+}
+
 /* PREFIX: changes before this moment are kept. Any moment between the first pending change and now. */
 static uint64_t prefix_moment(const faulty_model *model, const sop_faulty_cut *cut)
 {
-    uint64_t first = model->moment;
-    for (size_t i = 0; i < model->inode_capacity; i++) {
-        const faulty_inode *inode = model->inodes[i];
-        if (inode != NULL && inode->pending != NULL && inode->pending->moment < first) {
-            first = inode->pending->moment;
-        }
-    }
-    for (const faulty_tree *tree = model->trees; tree != NULL; tree = tree->next) {
-        for (int i = 0; i < SOP_FOLDER_COUNT; i++) {
-            const faulty_step *step = tree->folders[i].pending;
-            if (step != NULL && step->moment < first) first = step->moment;
-        }
-    }
+    uint64_t first = sum_pending(model).first;
     return first + mix(cut->seed, 3, 3) % (model->moment - first + 1);
 }
 
@@ -243,6 +268,16 @@ inode_cut(const faulty_inode *from, const sop_faulty_cut *cut, uint64_t moment, 
     return inode;
 }
 
+static void rows_drop(faulty_names *names, const faulty_bytes *name)
+{
+    size_t i = 0;
+    while (i < names->count &&
+           strcmp((const char *)names->rows[i].name->data, (const char *)name->data) != 0) {
+        i++;
+    }
+    if (i < names->count) names->rows[i] = names->rows[--names->count];
+}
+
 /* The names that survive, still with the old inodes; counted in neither model. */
 static sop_status surviving_names(const faulty_folder *folder, size_t steps, faulty_names *out)
 {
@@ -254,19 +289,12 @@ static sop_status surviving_names(const faulty_folder *folder, size_t steps, fau
     out->count = folder->durable.count;
     const faulty_step *step = folder->pending;
     for (size_t i = 0; i < steps; i++, step = step->next) {
-        const faulty_bytes *gone[2] = {step->name,
-                                       step->what == FAULTY_STEP_RENAME ? step->to : NULL};
-        for (size_t j = 0; j < 2; j++) {
-            for (size_t k = 0; gone[j] != NULL && k < out->count; k++) {
-                if (strcmp((const char *)out->rows[k].name->data, (const char *)gone[j]->data) != 0)
-                    continue;
-                out->rows[k] = out->rows[--out->count];
-                break;
-            }
-        }
-        if (step->what == FAULTY_STEP_REMOVE) continue;
         faulty_bytes *name = step->what == FAULTY_STEP_RENAME ? step->to : step->name;
-        out->rows[out->count++] = (faulty_entry){name, step->inode};
+        rows_drop(out, step->name);
+        rows_drop(out, name);
+        if (step->what != FAULTY_STEP_REMOVE) {
+            out->rows[out->count++] = (faulty_entry){name, step->inode};
+        }
     }
     return SOP_OK;
 }
@@ -298,11 +326,12 @@ sop_faulty__cut_model(const faulty_model *from, const sop_faulty_cut *cut, fault
     to->tree_next = from->tree_next;
     to->moment = from->moment;
     if (from->inode_capacity != 0) {
-        to->inodes = sop_alloc_array(from->inode_capacity, sizeof *to->inodes);
+        to->inodes = sop_alloc_array(from->inode_capacity, sizeof(void *));
         if (to->inodes == NULL) return SOP_NO_MEMORY;
         to->inode_capacity = from->inode_capacity;
-        for (size_t i = 0; i < to->inode_capacity; i++)
+        for (size_t i = 0; i < to->inode_capacity; i++) {
             to->inodes[i] = NULL;
+        }
     }
     if (from->published == NULL) return SOP_OK;
     faulty_tree *tree = sop_faulty__tree_add(to);

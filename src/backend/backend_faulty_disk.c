@@ -70,7 +70,7 @@ void sop_faulty_disk_free(sop_faulty_disk *disk)
         faulty_inode *inode = disk->model.inodes[i];
         /* Maps that killed processes left: each holds the inode once. */
         while (inode != NULL && inode->maps != 0) {
-            if (--inode->maps == 0) sop_backend__area_deinit(&inode->area);
+            if (--inode->maps == 0) sop_backend__area_give(&inode->area);
             sop_faulty__inode_unuse(&disk->model, inode);
             inode = disk->model.inodes[i];
         }
@@ -208,10 +208,12 @@ static int rule_strikes(sop_faulty_disk *disk, sop_faulty_rule *rule, const sop_
 {
     if ((rule->kinds & call->kind) == 0) return 0;
     if (rule->who != 0 && rule->who != call->who) return 0;
-    if (rule->prefix != NULL && strncmp(rule->prefix, call->name, strlen(rule->prefix)) != 0)
+    if (rule->prefix != NULL && strncmp(rule->prefix, call->name, strlen(rule->prefix)) != 0) {
         return 0;
-    if (rule->chance_ppm != 0)
+    }
+    if (rule->chance_ppm != 0) {
         return sop_faulty__random(&disk->random) % 1000000 < rule->chance_ppm;
+    }
     if (rule->nth > 1) {
         rule->nth--;
         return 0;
@@ -252,8 +254,9 @@ sop_status sop_faulty_writeback_fail(sop_faulty_disk *disk, const char *name)
     sop_status status = sop_faulty__trace_reserve(disk, 1);
     faulty_inode *inode = published_find(disk, name);
     if (inode == NULL) status = SOP_NOT_FOUND;
-    if (status == SOP_OK)
+    if (status == SOP_OK) {
         status = sop_faulty__sync_fail(&disk->model, inode, SOP_FAULTY_NOTHING, 0);
+    }
     if (status == SOP_OK) {
         faulty_event event = {
             .kind = SOP_FAULTY_SYNC, .status = SOP_IO, .applied = 1, .inode = inode->id};

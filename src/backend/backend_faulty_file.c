@@ -131,9 +131,10 @@ sop_status sop_faulty__file_read(
     uint64_t end = 0;
     *read_out = 0;
     sop_status status = sop_backend__range_end(base, offset, size, &end, err);
-    if (status == SOP_OK)
+    if (status == SOP_OK) {
         status = sop_faulty__enter_plain(
             backend, (sop_faulty_call){0, SOP_FAULTY_READ, base->name, offset, size}, err);
+    }
     if (status != SOP_OK) return status;
     *read_out = sop_faulty__content_read(handle_of(base)->inode->cache, offset, buffer, size);
     sop_faulty__trace_plain(backend, SOP_FAULTY_READ, handle_of(base)->name);
@@ -157,8 +158,9 @@ static sop_status write_piece(faulty_handle *handle, const piece *p)
     uint64_t end = p->offset + p->size;
     if (p->size == 0) return SOP_OK;
     sop_status status = sop_faulty__trace_reserve(backend->disk, 1);
-    if (status == SOP_OK && inode->maps != 0)
+    if (status == SOP_OK && inode->maps != 0) {
         status = sop_backend__area_grow(&inode->area, end, 0, 1);
+    }
     if (status != SOP_OK) return status;
     if (!sop_faulty__is_zero(p->data, (size_t)p->size)) {
         bytes = sop_faulty__bytes_new(p->data, (size_t)p->size);
@@ -326,11 +328,12 @@ static void area_fill(faulty_inode *inode)
 
 static sop_status map_locked(faulty_model *model, faulty_inode *inode, uint64_t size, void **out)
 {
-    inode->area.exact = 1;
     int fresh = inode->maps == 0;
+    if (fresh) sop_backend__area_take(&inode->area, inode->cache->size);
+    inode->area.exact = 1;
     sop_status status = sop_backend__area_grow(&inode->area, inode->cache->size, size, !fresh);
     if (status != SOP_OK) {
-        if (fresh) sop_backend__area_deinit(&inode->area);
+        if (fresh) sop_backend__area_give(&inode->area);
         return status;
     }
     if (fresh) area_fill(inode);
@@ -387,7 +390,7 @@ void sop_faulty__file_unmap(sop_backend *base, void *map, uint64_t size)
     }
     SOP_ASSERT(inode != NULL);
     SOP_ASSERT_SLOW(area_untouched(inode));
-    if (--inode->maps == 0) sop_backend__area_deinit(&inode->area);
+    if (--inode->maps == 0) sop_backend__area_give(&inode->area);
     sop_faulty__inode_unuse(model, inode);
     sop_mutex_unlock(&sop_faulty__backend(base)->disk->mutex);
 }

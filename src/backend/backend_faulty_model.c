@@ -14,10 +14,11 @@ faulty_inode *sop_faulty__inode_new(faulty_model *model)
 {
     if (model->inode_next >= model->inode_capacity) {
         size_t capacity = model->inode_capacity == 0 ? 16 : model->inode_capacity * 2;
-        faulty_inode **inodes = sop_realloc(model->inodes, capacity * sizeof *inodes);
+        faulty_inode **inodes = sop_realloc(model->inodes, capacity * sizeof(void *));
         if (inodes == NULL) return NULL;
-        for (size_t i = model->inode_capacity; i < capacity; i++)
+        for (size_t i = model->inode_capacity; i < capacity; i++) {
             inodes[i] = NULL;
+        }
         model->inodes = inodes;
         model->inode_capacity = capacity;
     }
@@ -37,7 +38,7 @@ faulty_inode *sop_faulty__inode_new(faulty_model *model)
     return inode;
 }
 
-void sop_faulty__pending_clear(faulty_model *model, faulty_inode *inode)
+static void pending_clear(faulty_inode *inode)
 {
     while (inode->pending != NULL) {
         faulty_pending *write = inode->pending;
@@ -45,7 +46,6 @@ void sop_faulty__pending_clear(faulty_model *model, faulty_inode *inode)
         sop_faulty__bytes_release(write->bytes);
         sop_free(write);
     }
-    model->pending -= inode->pending_count;
     inode->pending_count = 0;
     inode->pending_end = &inode->pending;
 }
@@ -55,7 +55,7 @@ void sop_faulty__inode_release(faulty_model *model, faulty_inode *inode)
     SOP_ASSERT(inode->refs > 0);
     if (--inode->refs != 0) return;
     SOP_ASSERT(inode->maps == 0);
-    sop_faulty__pending_clear(model, inode);
+    pending_clear(inode);
     sop_faulty__content_release(inode->cache);
     sop_faulty__content_release(inode->durable);
     model->inodes[inode->id] = NULL;
@@ -126,7 +126,6 @@ sop_status sop_faulty__write(
     *inode->pending_end = write;
     inode->pending_end = &write->next;
     inode->pending_count++;
-    model->pending++;
     model->moment++;
     return SOP_OK;
 }
@@ -144,7 +143,7 @@ sop_status sop_faulty__sync(faulty_model *model, faulty_inode *inode)
     }
     sop_faulty__content_release(inode->durable);
     inode->durable = durable;
-    sop_faulty__pending_clear(model, inode);
+    pending_clear(inode);
     model->moment++;
     return SOP_OK;
 }
@@ -160,7 +159,7 @@ sop_faulty__sync_fail(faulty_model *model, faulty_inode *inode, int effect, uint
         if (durable == NULL) return SOP_NO_MEMORY;
         sop_faulty__content_release(inode->durable);
         inode->durable = durable;
-        sop_faulty__pending_clear(model, inode);
+        pending_clear(inode);
         if (effect != SOP_FAULTY_WHOLE) inode->diverged = 1;
     }
     inode->errors++;
@@ -251,7 +250,6 @@ static void step_add(faulty_model *model, faulty_folder *folder, faulty_step *st
     *folder->pending_end = step;
     folder->pending_end = &step->next;
     folder->pending_count++;
-    model->pending++;
     model->moment++;
 }
 
@@ -265,7 +263,6 @@ static void steps_clear(faulty_model *model, faulty_folder *folder)
         sop_faulty__inode_release(model, step->inode);
         sop_free(step);
     }
-    model->pending -= folder->pending_count;
     folder->pending_count = 0;
     folder->pending_end = &folder->pending;
 }
@@ -276,8 +273,9 @@ sop_status sop_faulty__create(faulty_model *model,
                               faulty_inode **out)
 {
     *out = NULL;
-    if (sop_faulty__names_reserve(&folder->live, folder->live.count + 1) != SOP_OK)
+    if (sop_faulty__names_reserve(&folder->live, folder->live.count + 1) != SOP_OK) {
         return SOP_NO_MEMORY;
+    }
     faulty_inode *inode = sop_faulty__inode_new(model);
     if (inode == NULL) return SOP_NO_MEMORY;
     faulty_step *step = step_new(model, FAULTY_STEP_CREATE, leaf, NULL, inode);
@@ -360,8 +358,9 @@ faulty_tree *sop_faulty__tree_add(faulty_model *model)
 {
     faulty_tree *tree = sop_alloc_zeroed(sizeof *tree);
     if (tree == NULL) return NULL;
-    for (int i = 0; i < SOP_FOLDER_COUNT; i++)
+    for (int i = 0; i < SOP_FOLDER_COUNT; i++) {
         tree->folders[i].pending_end = &tree->folders[i].pending;
+    }
     tree->id = model->tree_next++;
     tree->next = model->trees;
     model->trees = tree;
@@ -371,8 +370,9 @@ faulty_tree *sop_faulty__tree_add(faulty_model *model)
 faulty_tree *sop_faulty__tree_find(const faulty_model *model, uint64_t id)
 {
     faulty_tree *tree = model->trees;
-    while (tree != NULL && tree->id != id)
+    while (tree != NULL && tree->id != id) {
         tree = tree->next;
+    }
     return tree;
 }
 
@@ -394,12 +394,14 @@ static void folder_drop(faulty_model *model, faulty_folder *folder)
 void sop_faulty__tree_drop(faulty_model *model, faulty_tree *tree)
 {
     faulty_tree **at = &model->trees;
-    while (*at != tree)
+    while (*at != tree) {
         at = &(*at)->next;
+    }
     *at = tree->next;
     if (model->published == tree) model->published = NULL;
-    for (int i = 0; i < SOP_FOLDER_COUNT; i++)
+    for (int i = 0; i < SOP_FOLDER_COUNT; i++) {
         folder_drop(model, &tree->folders[i]);
+    }
     sop_backend__locks_deinit(&tree->locks);
     sop_free(tree->page);
     sop_free(tree);
@@ -431,15 +433,15 @@ void sop_faulty__model_init(faulty_model *model)
 
 void sop_faulty__model_deinit(faulty_model *model)
 {
-    while (model->trees != NULL)
+    while (model->trees != NULL) {
         sop_faulty__tree_drop(model, model->trees);
+    }
     for (size_t i = 0; i < model->inode_capacity; i++) {
         if (model->inodes[i] != NULL && model->keep_inodes) {
             sop_faulty__inode_release(model, model->inodes[i]);
         }
         SOP_ASSERT(model->inodes[i] == NULL);
     }
-    SOP_ASSERT(model->pending == 0);
     sop_free(model->inodes);
     *model = (faulty_model){0};
 }

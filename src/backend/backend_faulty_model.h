@@ -162,7 +162,6 @@ typedef struct {
     uint64_t tree_next;
     uint64_t moment; /* counts changes */
     uint64_t used;   /* bytes of files in use */
-    size_t pending;  /* effects not durable */
     int keep_inodes; /* replays: a file may be named again by a later event */
 } faulty_model;
 
@@ -203,8 +202,6 @@ sop_status sop_faulty__folder_sync(faulty_model *model, faulty_folder *folder);
 sop_status
 sop_faulty__folder_sync_fail(faulty_model *model, faulty_folder *folder, int effect, uint64_t seed);
 sop_status sop_faulty__publish(faulty_model *model, faulty_tree *tree);
-/* Files are not durable any more than before, but their bytes are: forgets what is pending. */
-void sop_faulty__pending_clear(faulty_model *model, faulty_inode *inode);
 
 /* ---- chance and power cuts ---- */
 
@@ -218,6 +215,8 @@ faulty_content *sop_faulty__cut_content(const faulty_model *model,
 size_t sop_faulty__cut_steps(const faulty_model *model,
                              const faulty_folder *folder,
                              const sop_faulty_cut *cut);
+/* Writes and changes of names that a power cut could lose; 0: there is only one outcome. */
+size_t sop_faulty__cut_pending(const faulty_model *model);
 /* Fills an empty model. Ids are kept. On SOP_NO_MEMORY deinit it. */
 sop_status
 sop_faulty__cut_model(const faulty_model *from, const sop_faulty_cut *cut, faulty_model *to);

@@ -137,8 +137,9 @@ static faulty_bytes *leaf_copy(const faulty_bytes *name)
 
 static sop_status apply_names(faulty_model *model, faulty_folder *folder, const faulty_event *event)
 {
-    if (event->kind == SOP_FAULTY_REMOVE)
+    if (event->kind == SOP_FAULTY_REMOVE) {
         return sop_faulty__remove(model, folder, leaf_of(event->name));
+    }
     faulty_bytes *leaf = leaf_copy(event->kind == SOP_FAULTY_RENAME ? event->to : event->name);
     if (leaf == NULL) return SOP_NO_MEMORY;
     faulty_inode *inode = NULL;
@@ -259,5 +260,5 @@ sop_faulty_replay_cut(sop_faulty_replay *replay, const sop_faulty_cut *cut, sop_
 
 size_t sop_faulty_replay_pending(const sop_faulty_replay *replay)
 {
-    return replay->model.pending;
+    return sop_faulty__cut_pending(&replay->model);
 }

@@ -60,8 +60,9 @@ descriptor_open(disk_file *file, int folder_fd, const char *leaf, int flags, sop
     if (file->fd < 0) {
         return sop_fail_errno(err, errno, (flags & SOP_FILE_WRITE) != 0, "%s/%s", path, file->name);
     }
-    if (fstat(file->fd, &info) != 0)
+    if (fstat(file->fd, &info) != 0) {
         return sop_fail_errno(err, errno, 0, "%s/%s", path, file->name);
+    }
     if (!S_ISREG(info.st_mode)) {
         return sop_fail(err, SOP_CORRUPT, "%s/%s is not a regular file", path, file->name);
     }
@@ -91,8 +92,9 @@ file_open(sop_backend *base, const char *name, int flags, sop_file **out, sop_er
     sop_status status = sop_backend__name_split(base, name, &folder, &leaf, err);
     if (status != SOP_OK) return status;
     if ((flags & SOP_FILE_CREATE) != 0) flags |= SOP_FILE_WRITE;
-    if ((flags & SOP_FILE_WRITE) != 0 && base->read_only)
+    if ((flags & SOP_FILE_WRITE) != 0 && base->read_only) {
         return sop_backend__fail_read_only(base, name, err);
+    }
     size_t name_size = strlen(name) + 1;
     disk_file *file = sop_alloc_zeroed(sizeof *file + name_size);
     if (file == NULL) return sop_backend__fail_memory(base, name, err);
@@ -273,8 +275,9 @@ static sop_status file_size(sop_file *base, uint64_t *out, sop_error *err)
 static sop_status map_check_writable(sop_file *base, uint64_t size, sop_error *err)
 {
     uint64_t have = 0;
-    if (!file_of(base)->writable)
+    if (!file_of(base)->writable) {
         return sop_backend__fail_read_only(base->backend, base->name, err);
+    }
     sop_status status = file_size(base, &have, err);
     if (status != SOP_OK || have >= size) return status;
     return sop_fail(err, SOP_INVALID,
@@ -359,8 +362,9 @@ static sop_status open_existing(file_backend *backend, int local_allowed, sop_er
 {
     struct stat info = {0};
     int fd = open(backend->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (fd < 0 && errno == ENOENT)
+    if (fd < 0 && errno == ENOENT) {
         return sop_fail(err, SOP_NOT_FOUND, "%s: no database there", backend->path);
+    }
     if (fd < 0 && errno == ENOTDIR) {
         return sop_fail(err, SOP_NOT_FOUND, "%s: not a SOP database (not a folder)", backend->path);
     }
@@ -385,15 +389,17 @@ sop_status sop_backend_file_open(
     const char *path, int how, int read_only, int local_allowed, sop_backend **out, sop_error *err)
 {
     *out = NULL;
-    if (path == NULL || path[0] == '\0')
+    if (path == NULL || path[0] == '\0') {
         return sop_fail(err, SOP_INVALID, "the path of the database is empty");
+    }
     if (how == SOP_BACKEND_NEW && read_only) {
         return sop_fail(err, SOP_READ_ONLY, "%s: a new database cannot be read only", path);
     }
     file_backend *backend = sop_alloc_zeroed(sizeof *backend);
     if (backend == NULL) return sop_fail(err, SOP_NO_MEMORY, "%s: out of memory", path);
-    for (int i = 0; i < SOP_FOLDER_COUNT; i++)
+    for (int i = 0; i < SOP_FOLDER_COUNT; i++) {
         backend->folders[i] = -1;
+    }
     backend->lock_fd = -1;
     backend->parent_fd = -1;
     backend->base.ops = &FILE_OPS;

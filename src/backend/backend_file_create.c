@@ -49,6 +49,7 @@ sop_status sop_backend__folder_walk(
     sop_status status = SOP_OK;
     while (status == SOP_OK) {
         errno = 0;
+        /* NOLINTNEXTLINE(concurrency-mt-unsafe): no other thread has this DIR. */
         const struct dirent *entry = readdir(dir);
         if (entry == NULL) {
             if (errno != 0) status = sop_fail_errno(err, errno, 0, "%s: listing the folder", path);
@@ -82,11 +83,13 @@ static sop_status place_split(file_backend *backend, char parent[PATH_MAX], sop_
 {
     char full[PATH_MAX];
     size_t size = strlen(backend->path);
-    if (size >= sizeof full)
+    if (size >= sizeof full) {
         return sop_fail(err, SOP_INVALID, "path of %zu bytes is too long", size);
+    }
     memcpy(full, backend->path, size + 1);
-    while (size > 1 && full[size - 1] == '/')
+    while (size > 1 && full[size - 1] == '/') {
         full[--size] = '\0';
+    }
     const char *last = strrchr(full, '/');
     const char *leaf = last == NULL ? full : last + 1;
     struct stat info = {0};
@@ -191,11 +194,13 @@ sop_status sop_backend__file_build(file_backend *backend, int local_allowed, sop
     sop_status status = place_split(backend, parent, err);
     if (status != SOP_OK) return status;
     backend->parent_fd = open(parent, FOLDER_FLAGS);
-    if (backend->parent_fd < 0)
+    if (backend->parent_fd < 0) {
         return sop_fail_errno(err, errno, 0, "%s: its parent folder", backend->path);
+    }
     status = place_judge(backend, &mode, err);
-    if (status == SOP_OK)
+    if (status == SOP_OK) {
         status = sop_backend__fs_check(backend->parent_fd, parent, local_allowed, err);
+    }
     if (status == SOP_OK) status = building_make(backend, mode, err);
     return status;
 }
@@ -236,8 +241,9 @@ static sop_status rename_failed(const file_backend *backend, int number, sop_err
 sop_status sop_backend__file_publish(sop_backend *base, sop_error *err)
 {
     file_backend *backend = (file_backend *)base;
-    if (!backend->building)
+    if (!backend->building) {
         return sop_fail(err, SOP_INVALID, "%s is published already", backend->path);
+    }
     for (int i = SOP_FOLDER_COUNT - 1; i >= 0; i--) {
         int fd = backend->folders[i];
         sop_status status = sop_backend__folder_walk(fd, backend->path, entry_sync, backend, err);

@@ -45,8 +45,9 @@ sop_status sop_backend__file_lock(
 {
     file_backend *backend = (file_backend *)base;
     if (base->read_only) return sop_backend__fail_read_only(base, "a lock", err);
-    if (byte > INT64_MAX - 1)
+    if (byte > INT64_MAX - 1) {
         return sop_fail(err, SOP_INVALID, "lock byte %" PRIu64 " is too large", byte);
+    }
     int fd = lock_fd_get(backend);
     if (fd < 0) return sop_fail_errno(err, errno, 1, "%s/lock", backend->path);
     uint64_t deadline_ns = wait_ms == 0 ? 0 : sop_backend__deadline(wait_ms);
@@ -112,8 +113,9 @@ static sop_status page_map(file_backend *backend, uint64_t size, sop_error *err)
     }
     int number = errno;
     (void)close(fd);
-    if (page == MAP_FAILED)
+    if (page == MAP_FAILED) {
         return sop_fail_errno(err, number, 1, "%s/shm: %" PRIu64 " bytes", backend->path, size);
+    }
     backend->page = page;
     backend->page_size = (size_t)size;
     return SOP_OK;
@@ -124,8 +126,9 @@ sop_status sop_backend__file_shared_page(sop_backend *base, size_t size, void **
     file_backend *backend = (file_backend *)base;
     *out = NULL;
     if (base->read_only) return sop_backend__fail_read_only(base, "a shared page", err);
-    if (size == 0 || size > UINT32_MAX)
+    if (size == 0 || size > UINT32_MAX) {
         return sop_fail(err, SOP_INVALID, "shared page of %zu bytes", size);
+    }
     sop_status status = SOP_OK;
     sop_mutex_lock(&backend->mutex);
     if (backend->page == NULL) {

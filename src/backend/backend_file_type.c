@@ -71,7 +71,8 @@ sop_status sop_backend__fs_check(int folder_fd, const char *path, int local_allo
     do {
         result = fstatfs(folder_fd, &info);
     } while (result != 0 && errno == EINTR);
-    if (result != 0)
+    if (result != 0) {
         return sop_fail_errno(err, errno, 0, "%s: the type of the file system is not known", path);
+    }
     return sop_backend__fs_judge((uint32_t)info.f_type, path, local_allowed, err);
 }

@@ -104,8 +104,9 @@ static void collect(memory_disk *disk, memory_file *file)
 {
     if (file->linked || file->uses != 0) return;
     memory_file **at = &disk->files;
-    while (*at != file)
+    while (*at != file) {
         at = &(*at)->next;
+    }
     *at = file->next;
     sop_backend__area_deinit(&file->area);
     sop_free(file);
@@ -126,8 +127,9 @@ pick(memory_disk *disk, const char *name, int flags, memory_file **out, sop_erro
         if (*out != NULL) return SOP_OK;
         return sop_fail(err, SOP_NOT_FOUND, "%s/%s: no such file", disk->url, name);
     }
-    if (*out != NULL)
+    if (*out != NULL) {
         return sop_fail(err, SOP_EXISTS, "%s/%s: the file is there already", disk->url, name);
+    }
     *out = add(disk, folder, leaf);
     if (*out != NULL) return SOP_OK;
     return sop_backend__fail_memory(&named, name, err);
@@ -223,8 +225,9 @@ memory_list(sop_backend *base, const char *folder, sop_list_fn fn, void *context
     sop_status status = list_rows(disk, number, &rows, &count);
     sop_mutex_unlock(&disk->mutex);
     if (status != SOP_OK) return sop_backend__fail_memory(base, "listing files", err);
-    for (size_t i = 0; i < count && status == SOP_OK; i++)
+    for (size_t i = 0; i < count && status == SOP_OK; i++) {
         status = fn(rows[i].leaf, rows[i].size, context);
+    }
     sop_free(rows);
     return status;
 }
@@ -303,8 +306,9 @@ static sop_status memory_shared_page(sop_backend *base, size_t size, void **out,
     memory_disk *disk = disk_of(base);
     sop_status status = SOP_OK;
     *out = NULL;
-    if (size == 0 || size > UINT32_MAX)
+    if (size == 0 || size > UINT32_MAX) {
         return sop_fail(err, SOP_INVALID, "shared page of %zu bytes", size);
+    }
     sop_mutex_lock(&disk->mutex);
     if (disk->page == NULL) {
         size_t page_size = (size_t)sop_round_up(size, SOP_DIRECT_ALIGN);
@@ -450,8 +454,9 @@ static void memory_unmap(sop_backend *base, void *map, uint64_t size)
     memory_file *file = disk->files;
     /* The address of a mapped file does not change (mem-1), so it may be looked at without the
      * file's mutex. */
-    while (file != NULL && (file->maps == 0 || file->area.base != map))
+    while (file != NULL && (file->maps == 0 || file->area.base != map)) {
         file = file->next;
+    }
     SOP_ASSERT(file != NULL);
     sop_mutex_lock(&file->mutex);
     file->maps--;
@@ -543,27 +548,33 @@ static void memory_free(sop_backend *base)
     sop_free(backend);
 }
 
+/* The database of that name, counted, or a new one. With the registry's mutex held. */
+static sop_status attach(const char *name, int how, memory_disk **out, sop_error *err)
+{
+    memory_disk *disk = registry_find(name);
+    *out = NULL;
+    if (how == SOP_BACKEND_EXISTING) {
+        if (disk == NULL) return sop_fail(err, SOP_NOT_FOUND, "memory:%s: no database there", name);
+        disk->backends++;
+    } else {
+        if (disk != NULL) {
+            return sop_fail(err, SOP_EXISTS, "memory:%s: a database is there already", name);
+        }
+        disk = disk_new(name);
+        if (disk == NULL) return sop_fail(err, SOP_NO_MEMORY, "memory:%s: out of memory", name);
+    }
+    *out = disk;
+    return SOP_OK;
+}
+
 sop_status sop_backend_memory_open(const char *name, int how, sop_backend **out, sop_error *err)
 {
+    memory_disk *disk = NULL;
     *out = NULL;
     memory_backend *backend = sop_alloc_zeroed(sizeof *backend);
     if (backend == NULL) return sop_fail(err, SOP_NO_MEMORY, "memory:%s: out of memory", name);
-    sop_status status = SOP_OK;
     sop_mutex_lock(&registry_mutex);
-    memory_disk *disk = registry_find(name);
-    if (how == SOP_BACKEND_NEW) {
-        if (disk != NULL) {
-            status = sop_fail(err, SOP_EXISTS, "memory:%s: a database is there already", name);
-        } else {
-            disk = disk_new(name);
-            if (disk == NULL)
-                status = sop_fail(err, SOP_NO_MEMORY, "memory:%s: out of memory", name);
-        }
-    } else if (disk == NULL) {
-        status = sop_fail(err, SOP_NOT_FOUND, "memory:%s: no database there", name);
-    } else {
-        disk->backends++;
-    }
+    sop_status status = attach(name, how, &disk, err);
     sop_mutex_unlock(&registry_mutex);
     if (status != SOP_OK) {
         sop_free(backend);

@@ -18,6 +18,8 @@ typedef struct {
     uint8_t *base;
     uint64_t reserved; /* bytes of address space at base */
     uint64_t usable;   /* of those, readable and writable */
+    uint64_t
+        stale; /* bytes below this that are not usable may be other than zero: left from an earlier use */
     int exact; /* 1: usable ends with the page that holds the last byte, so that touching more is a fault */
 } memory_area;
 
@@ -34,5 +36,9 @@ typedef struct {
    SOP_OK, SOP_NO_MEMORY, SOP_FULL (would have to move but must not). */
 sop_status sop_backend__area_grow(memory_area *area, uint64_t size, uint64_t reserve, int fixed);
 void sop_backend__area_deinit(memory_area *area);
+/* For areas that come and go often (a simulated disk maps the same files thousands of times, and a page fault costs more than
+   clearing a page): hands one to a small pool, and takes one out as an empty one. */
+void sop_backend__area_give(memory_area *area);
+void sop_backend__area_take(memory_area *area, uint64_t size);
 
 #endif

@@ -9,6 +9,7 @@
 #include "backend/backend_memory.h"
 #include "util/assert.h"
 #include "util/bytes.h"
+#include "util/mutex.h"
 
 /* Usable bytes grow by at least this, and by half of what there is: one call for many appends. */
 #define AREA_STEP (UINT64_C(64) << 10)
@@ -31,6 +32,10 @@ static int make_usable(memory_area *area, uint64_t size)
                          : sop_round_up(wanted < size ? size : wanted, AREA_STEP);
     if (wanted > area->reserved) wanted = area->reserved;
     if (mprotect(area->base, (size_t)wanted, PROT_READ | PROT_WRITE) != 0) return 0;
+    if (area->stale > area->usable) {
+        uint64_t end = area->stale < wanted ? area->stale : wanted;
+        memset(area->base + area->usable, 0, (size_t)(end - area->usable));
+    }
     area->usable = wanted;
     return 1;
 }
@@ -40,11 +45,12 @@ static sop_status area_move(memory_area *area, uint64_t size)
 {
     uint64_t least = sop_round_up(size, AREA_STEP);
     uint64_t reserved = MEMORY_AREA_FIRST;
-    while (reserved < least)
+    while (reserved < least) {
         reserved *= 2;
-    memory_area moved = {reserve_bytes(reserved), reserved, 0, area->exact};
+    }
+    memory_area moved = {reserve_bytes(reserved), reserved, 0, 0, area->exact};
     if (moved.base == NULL && reserved > least) {
-        moved = (memory_area){reserve_bytes(least), least, 0, area->exact};
+        moved = (memory_area){reserve_bytes(least), least, 0, 0, area->exact};
     }
     if (moved.base == NULL) return SOP_NO_MEMORY;
     if (!make_usable(&moved, area->usable)) {
@@ -72,4 +78,59 @@ void sop_backend__area_deinit(memory_area *area)
 {
     if (area->base != NULL) SOP_ASSERT(munmap(area->base, (size_t)area->reserved) == 0);
     *area = (memory_area){0};
+}
+
+/* ---- the pool ---- */
+
+enum { POOL_AREAS = 16 };
+#define POOL_BYTES_MAX (UINT64_C(4) << 20)
+
+static sop_mutex pool_mutex;
+static memory_area pool[POOL_AREAS]; /* guarded by pool_mutex, as pool_count */
+static size_t pool_count;
+
+void sop_backend__area_give(memory_area *area)
+{
+    int kept = 0;
+    if (area->stale < area->usable) area->stale = area->usable;
+    if (area->reserved == MEMORY_AREA_FIRST && area->stale <= POOL_BYTES_MAX) {
+        sop_mutex_lock(&pool_mutex);
+        kept = pool_count < POOL_AREAS;
+        if (kept) pool[pool_count++] = *area;
+        sop_mutex_unlock(&pool_mutex);
+    }
+    if (kept) {
+        *area = (memory_area){0};
+    } else {
+        sop_backend__area_deinit(area);
+    }
+}
+
+/* The smallest area that has that many bytes at hand, else the largest. With the mutex held and the pool not empty. */
+static size_t pool_pick(uint64_t size)
+{
+    size_t best = 0;
+    for (size_t i = 1; i < pool_count; i++) {
+        uint64_t have = pool[i].usable;
+        uint64_t best_have = pool[best].usable;
+        if (best_have < size ? have > best_have : have >= size && have < best_have) best = i;
+    }
+    return best;
+}
+
+void sop_backend__area_take(memory_area *area, uint64_t size)
+{
+    uint64_t wanted = sop_round_up(size, SOP_DIRECT_ALIGN);
+    sop_mutex_lock(&pool_mutex);
+    if (pool_count != 0) {
+        size_t i = pool_pick(wanted);
+        *area = pool[i];
+        pool[i] = pool[--pool_count];
+    }
+    sop_mutex_unlock(&pool_mutex);
+    if (wanted < area->usable) {
+        SOP_ASSERT(mprotect(area->base + wanted, (size_t)(area->usable - wanted), PROT_NONE) == 0);
+        area->usable = wanted;
+    }
+    if (area->usable != 0) memset(area->base, 0, (size_t)area->usable);
 }
