@@ -55,7 +55,7 @@ SOP_UNUSED static void fixture_reboot(void)
     fixture_boot++;
 }
 
-static int fixture_setup(void **state)
+SOP_UNUSED static int fixture_setup(void **state)
 {
     (void)state;
     fixture_world = *sop_world_get();
@@ -64,7 +64,7 @@ static int fixture_setup(void **state)
     return 0;
 }
 
-static int fixture_teardown(void **state)
+SOP_UNUSED static int fixture_teardown(void **state)
 {
     (void)state;
     sop_world_set(NULL);
@@ -141,6 +141,17 @@ static void fixture_reading(fixture *f, uint64_t next)
 
 /* ---- life ---- */
 
+/* Stands for the superblock, by which a backend knows a database. */
+static sop_status fixture_superblock(sop_backend *backend, sop_error *err)
+{
+    sop_file *file = NULL;
+    sop_status status = sop_file_open(backend, "SOP", SOP_FILE_WRITE | SOP_FILE_CREATE, &file, err);
+    if (status == SOP_OK) status = sop_file_sync(file, err);
+    if (status == SOP_OK) status = backend->ops->folder_sync(backend, "", err);
+    sop_file_close(file);
+    return status;
+}
+
 /* On a backend that is under construction; leave: the first frame ends with a LEAVE. */
 static sop_status
 fixture_create_on(fixture *f, sop_backend *backend, uint64_t file_bytes, int leave)
@@ -157,6 +168,7 @@ fixture_create_on(fixture *f, sop_backend *backend, uint64_t file_bytes, int lea
     sop_status status = sop_wal_create(&f->options, &f->buffer, &f->err);
     f->seq = leave ? 2 : 1;
     sop_wal_buffer_reset(&f->buffer);
+    if (status == SOP_OK) status = fixture_superblock(backend, &f->err);
     if (status == SOP_OK) status = backend->ops->publish(backend, &f->err);
     return status;
 }
@@ -239,14 +251,22 @@ SOP_UNUSED static void fixture_sync(fixture *f)
 }
 
 /* As a database does: all synced, then a LEAVE, synced too. */
-SOP_UNUSED static void fixture_leave(fixture *f)
+SOP_UNUSED static sop_status fixture_try_leave(fixture *f)
 {
     sop_wal_place place;
-    fixture_sync(f);
+    sop_status status = sop_wal_sync(f->wal, &f->err);
+    if (status != SOP_OK) return status;
     sop_wal_buffer_reset(&f->buffer);
-    fixture_txn_add(f, ++f->seq, 0, SOP_TXN_TYPE_LEAVE);
-    assert_int_equal(sop_wal_append(f->wal, &f->buffer, 0, 1, &place, &f->err), SOP_OK);
-    fixture_sync(f);
+    fixture_txn_add(f, f->seq + 1, 0, SOP_TXN_TYPE_LEAVE);
+    status = sop_wal_append(f->wal, &f->buffer, 0, 1, &place, &f->err);
+    if (status != SOP_OK) return status;
+    f->seq++;
+    return sop_wal_sync(f->wal, &f->err);
+}
+
+SOP_UNUSED static void fixture_leave(fixture *f)
+{
+    assert_int_equal(fixture_try_leave(f), SOP_OK);
 }
 
 /* Close without LEAVE is what a kill leaves behind. */
