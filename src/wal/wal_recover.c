@@ -15,7 +15,6 @@ typedef struct {
     sop_wal_place from;
     uint64_t durable_seq;  /* largest stored in a frame of the chain, or the head's */
     uint64_t evidence_seq; /* largest stored anywhere */
-    int stray;             /* files hold something that is not part of the chain */
 } replay;
 
 static sop_wal__found *found_find(sop_wal *wal, uint64_t file)
@@ -168,7 +167,6 @@ typedef struct {
 static sop_status scan_frame(const sop_wal_frame *frame, void *context)
 {
     scan *s = context;
-    s->r->stray = 1;
     evidence(s->r, frame->durable_seq);
     int needs_header =
         (frame->flags & SOP_FRAME_COPY) == 0 && frame->place.seq_last > s->r->from.seq_last;
@@ -185,7 +183,6 @@ static sop_status scan_file(replay *r, const sop_wal__found *found, sop_error *e
         if (found->header.continued.seq_last < r->from.seq_last) return SOP_OK;
         evidence(r, found->header.durable_seq);
     }
-    if (found->state != SOP_WAL__HEADER_ZERO) r->stray = 1;
     sop_wal__window window = {0};
     sop_status status = sop_wal__window_open(&window, r->wal->backend, found->file, err);
     if (status == SOP_OK) {
@@ -271,8 +268,8 @@ static sop_status replay_run(replay *r, sop_wal_frame_fn fn, void *context, sop_
     int leave = 0;
     status = ends_with_leave(r, &leave, err);
     if (status != SOP_OK) return status;
-    wal->clean = leave && unused && !r->stray && last_file == r->walker.last.file &&
-                 last_file == wal->run_boot_file;
+    wal->clean =
+        leave && unused && last_file == r->walker.last.file && last_file == wal->run_boot_file;
     replay_finish(r);
     return SOP_OK;
 }

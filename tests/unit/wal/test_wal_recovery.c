@@ -195,6 +195,71 @@ static void test_copies_without_a_header_count_for_nothing(void **state)
     fixture_deinit(&f);
 }
 
+/* The copies were durable before the header was written, though no frame says so yet. */
+static void test_a_damaged_copy_is_damage_once_the_header_is_there(void **state)
+{
+    (void)state;
+    fixture f;
+    fixture_create(&f, FIXTURE_FILE_BYTES, 1);
+    fixture_reopen(&f);
+    for (int i = 0; i < 4; i++) {
+        fixture_append(&f, 5, 500, 0);
+    }
+    fixture_kill(&f);
+    fixture_reopen(&f);
+    fixture_check_gaps(&f);
+    sop_wal_place tip = sop_wal_tip(f.wal);
+    fixture_kill(&f);
+    fixture_flip(&f, tip.file, tip.offset + 90, 1);
+    assert_int_equal(fixture_open(&f), SOP_CORRUPT);
+    fixture_deinit(&f);
+}
+
+/* The caller's word that the end was clean does not make it so. */
+static void test_an_unclean_end_is_forked_whatever_the_caller_says(void **state)
+{
+    (void)state;
+    fixture f;
+    fixture_create(&f, FIXTURE_FILE_BYTES, 1);
+    fixture_reopen(&f);
+    fixture_append(&f, 1, 500, 1);
+    sop_wal_place tip = sop_wal_tip(f.wal);
+    fixture_kill(&f);
+    assert_int_equal(fixture_replay(&f), SOP_OK);
+    assert_false(f.clean);
+    assert_int_equal(sop_wal_start(f.wal, 1, &f.err), SOP_OK);
+    fixture_append(&f, 1, 500, 1);
+    assert_true(sop_wal_tip(f.wal).file != tip.file);
+    fixture_deinit(&f);
+}
+
+/* CHAIN: number and seq fit, the hash of the predecessor does not. */
+static void test_a_frame_of_another_history_is_a_tail(void **state)
+{
+    (void)state;
+    fixture f;
+    fixture_create(&f, FIXTURE_FILE_BYTES, 1);
+    fixture_reopen(&f);
+    fixture_append(&f, 1, 500, 1);
+    fixture_sync(&f);
+    sop_wal_place tip = sop_wal_tip(f.wal);
+    uint64_t kept = f.seq;
+    uint64_t seed = f.wal->seed;
+    fixture_kill(&f);
+    sop_wal_place other = tip;
+    other.hash.high ^= 1;
+    sop_wal_buffer_reset(&f.buffer);
+    fixture_txn_add(&f, kept + 1, 100, SOP_TXN_TYPE_DATA);
+    uint64_t offset = tip.offset + 4096;
+    sop_wal__seal seal = {
+        .transactions = 1, .file = tip.file, .offset = offset, .predecessor = &other};
+    sop_wal_place place;
+    sop_wal__frame_seal(f.buffer.data, f.buffer.size, seed, &seal, &place);
+    fixture_overwrite(&f, tip.file, offset, f.buffer.data, f.buffer.size);
+    expect_end(&f, kept);
+    fixture_deinit(&f);
+}
+
 /* HEADER_CHECK. */
 static void test_frames_in_a_file_that_lost_its_header_are_damage(void **state)
 {
@@ -576,6 +641,9 @@ int main(void)
         cmocka_unit_test(test_a_killed_process_leaves_copies_in_the_same_boot_only),
         cmocka_unit_test(test_fork_after_fork_keeps_all_and_leaves_no_strays),
         cmocka_unit_test(test_copies_without_a_header_count_for_nothing),
+        cmocka_unit_test(test_a_damaged_copy_is_damage_once_the_header_is_there),
+        cmocka_unit_test(test_an_unclean_end_is_forked_whatever_the_caller_says),
+        cmocka_unit_test(test_a_frame_of_another_history_is_a_tail),
         cmocka_unit_test(test_frames_in_a_file_that_lost_its_header_are_damage),
         cmocka_unit_test(test_of_two_forks_the_higher_run_counts),
         cmocka_unit_test(test_places_above_the_durable_seq_are_void_after_a_fork),

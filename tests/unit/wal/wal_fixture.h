@@ -250,17 +250,22 @@ SOP_UNUSED static void fixture_sync(fixture *f)
     assert_int_equal(sop_wal_sync(f->wal, &f->err), SOP_OK);
 }
 
+SOP_UNUSED static sop_status fixture_append_leave(fixture *f)
+{
+    sop_wal_place place;
+    sop_wal_buffer_reset(&f->buffer);
+    fixture_txn_add(f, f->seq + 1, 0, SOP_TXN_TYPE_LEAVE);
+    sop_status status = sop_wal_append(f->wal, &f->buffer, 0, 1, &place, &f->err);
+    if (status == SOP_OK) f->seq++;
+    return status;
+}
+
 /* As a database does: all synced, then a LEAVE, synced too. */
 SOP_UNUSED static sop_status fixture_try_leave(fixture *f)
 {
-    sop_wal_place place;
     sop_status status = sop_wal_sync(f->wal, &f->err);
+    if (status == SOP_OK) status = fixture_append_leave(f);
     if (status != SOP_OK) return status;
-    sop_wal_buffer_reset(&f->buffer);
-    fixture_txn_add(f, f->seq + 1, 0, SOP_TXN_TYPE_LEAVE);
-    status = sop_wal_append(f->wal, &f->buffer, 0, 1, &place, &f->err);
-    if (status != SOP_OK) return status;
-    f->seq++;
     return sop_wal_sync(f->wal, &f->err);
 }
 
@@ -387,6 +392,34 @@ fixture_overwrite(fixture *f, uint64_t log_file, uint64_t offset, const void *by
                      SOP_OK);
     sop_file_close(file);
     free(zeros);
+}
+
+/* What the reading of a whole log saw. */
+typedef struct {
+    fixture *f;
+    sop_wal_place last;
+} fixture_gaps;
+
+static sop_status fixture_gap(const sop_wal_frame *frame, void *context)
+{
+    fixture_gaps *gaps = context;
+    const sop_wal_place *last = &gaps->last;
+    if (last->file == frame->place.file) {
+        fixture_file file = fixture_file_read(gaps->f, last->file);
+        for (uint64_t at = last->offset + last->length; at < frame->place.offset; at++) {
+            assert_int_equal(file.bytes[at], 0);
+        }
+        free(file.bytes);
+    }
+    gaps->last = frame->place;
+    return SOP_OK;
+}
+
+/* wal-2: space after a frame is zero. */
+SOP_UNUSED static void fixture_check_gaps(fixture *f)
+{
+    fixture_gaps gaps = {.f = f};
+    assert_int_equal(sop_wal_check(f->wal, &f->head, fixture_gap, &gaps, &f->err), SOP_OK);
 }
 
 #endif
