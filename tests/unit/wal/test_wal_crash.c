@@ -427,6 +427,45 @@ static void test_a_leave_that_was_lost_unnoticed_is_written_again(void **state)
     crash_free(&c);
 }
 
+typedef struct {
+    crash *c;
+    int appended;
+} late_append;
+
+static sop_status append_during_sync(const sop_faulty_call *call, void *context)
+{
+    late_append *late = context;
+    if (call->kind == SOP_FAULTY_SYNC && !late->appended) {
+        late->appended = 1;
+        assert_int_equal(append(late->c, 1, 900, 0), SOP_OK);
+    }
+    return SOP_OK;
+}
+
+/* What is appended while a sync runs is not vouched for by it. */
+static void test_a_sync_covers_only_what_was_there_when_it_began(void **state)
+{
+    (void)state;
+    crash c;
+    late_append late = {&c, 0};
+    sop_wal_sync_job job;
+    crash_new(&c, 2);
+    assert_int_equal(process_begin(&c), SOP_OK);
+    assert_int_equal(append(&c, 1, 900, 0), SOP_OK);
+    uint64_t seq = c.f.seq;
+    assert_int_equal(sop_wal_sync_begin(c.f.wal, &job, NULL), SOP_OK);
+    sop_faulty_hook_set(c.disk, append_during_sync, &late);
+    assert_int_equal(sop_wal_sync_run(&job, NULL), SOP_OK);
+    sop_faulty_hook_set(c.disk, NULL, NULL);
+    sop_wal_sync_end(c.f.wal, &job, SOP_OK);
+    assert_true(late.appended);
+    assert_int_equal(sop_wal__durable(c.f.wal), seq);
+    fixture_sync(&c.f);
+    assert_int_equal(sop_wal__durable(c.f.wal), seq + 1);
+    process_end(&c, 2);
+    crash_free(&c);
+}
+
 /* Log files are never truncated, so a short one is damage, wherever it ends. */
 static void test_a_truncated_file_is_named(void **state)
 {
@@ -491,6 +530,7 @@ int main(void)
         cmocka_unit_test(test_the_nth_call_fails_for_every_n),
         cmocka_unit_test(test_random_lives_of_many_processes),
         cmocka_unit_test(test_a_leave_that_was_lost_unnoticed_is_written_again),
+        cmocka_unit_test(test_a_sync_covers_only_what_was_there_when_it_began),
         cmocka_unit_test(test_a_truncated_file_is_named),
         cmocka_unit_test(test_a_full_medium_refuses_and_goes_on_when_space_returns),
     };
