@@ -83,7 +83,7 @@ void model_remove(model *m, sop_slice key)
     m->count--;
 }
 
-void model_free(model *m)
+void tree_model_free(model *m)
 {
     for (size_t i = 0; i < m->count; i++) {
         free(m->items[i].key);
@@ -123,8 +123,8 @@ void tree_fixture_free(tree_fixture *f)
     sop_segments_release(f->segments);
     sop_blobs_close(f->blobs);
     f->backend->ops->free(f->backend);
-    model_free(&f->model);
-    model_free(&f->dead_values);
+    tree_model_free(&f->model);
+    tree_model_free(&f->dead_values);
     free(f->rows);
     free(f->dead);
 }
@@ -307,7 +307,7 @@ tree_merge_raw(tree_fixture *f, const sop_btree_change *changes, size_t count, s
 /* Notes the references that the changes put an end to. */
 static void expect_dead_values(tree_fixture *f, const sop_btree_change *changes, size_t count)
 {
-    model_free(&f->dead_values);
+    tree_model_free(&f->dead_values);
     for (size_t i = 0; i < count; i++) {
         int equal = 0;
         size_t at = model_bound(&f->model, changes[i].key, &equal);

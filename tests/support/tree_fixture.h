@@ -30,7 +30,7 @@ typedef struct {
 size_t model_bound(const model *m, sop_slice key, int *equal_out);
 void model_set(model *m, sop_slice key, sop_slice value, int is_reference);
 void model_remove(model *m, sop_slice key);
-void model_free(model *m);
+void tree_model_free(model *m);
 sop_slice model_key(const model *m, size_t index);
 sop_slice model_value(const model *m, size_t index);
 uint64_t model_bytes(const model *m);

@@ -26,7 +26,7 @@ enum { REMOVED = 2 };
 
 static void change_set_free(change_set *set)
 {
-    model_free(&set->items);
+    tree_model_free(&set->items);
     free(set->changes);
 }
 
