@@ -166,7 +166,9 @@ static inline void bench_sink_take(bench_sink *sink, bench_slice key, bench_slic
         return;
     }
     uint64_t number = bench_key_number(key.data);
-    int good = bench_value_check(number, value, &version);
+    /* the size as a constant: the check becomes a few vector instructions */
+    bench_slice whole = {value.data, BENCH_VALUE_SIZE};
+    int good = bench_value_check(number, whole, &version);
     if (sink->count == 0) {
         sink->first_number = number;
     } else {
