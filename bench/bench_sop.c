@@ -142,7 +142,8 @@ static void begin(void *opened, bench_mode mode)
 
 static void end(session *s)
 {
-    s->cursor = NULL; /* ended by the reset, commit or renewal */
+    sop_cursor_close(s->cursor);
+    s->cursor = NULL;
     sop_txn_reset(s->current->txn);
 }
 
@@ -162,7 +163,6 @@ static bench_status commit(void *opened)
         } else {
             check_txn(s, status, "commit");
         }
-        s->cursor = NULL;
         return result;
     }
     end(s);
