@@ -76,7 +76,7 @@ SOP_API void sop_cursor_close(sop_cursor *cursor);
  * from, to   the range [from, to), copied; an empty slice leaves that end open.
  *
  * Returns:   SOP_OK; the common errors. Moves give SOP_NOT_FOUND at the ends of the range, and seeks
- *            find nothing outside it. Ranks stay those of the whole store.
+ *            find nothing outside it. Ranks are then counted from the first item of the range.
  * Threads:   only the thread that owns the transaction.
  * Cost:      a copy of the two keys.
  * Since:     0.1
@@ -102,7 +102,7 @@ SOP_API SOP_MUST_CHECK sop_status sop_cursor_seek(sop_cursor *cursor, sop_slice 
  * Go to a position.
  *
  * cursor     an open cursor.
- * rank       0 is the first item of the store.
+ * rank       0 is the first item of the store, or of the range when bounds are set.
  *
  * Returns:   SOP_OK; SOP_NOT_FOUND (rank is not below the number of items, or outside the bounds);
  *            the common errors.
@@ -260,7 +260,7 @@ SOP_API SOP_MUST_CHECK sop_status sop_cursor_remove(sop_cursor *cursor);
  * The position of the item under the cursor. It is a read of everything before it.
  *
  * cursor     an open cursor.
- * rank_out   0 for the first item of the store, also when bounds are set.
+ * rank_out   0 for the first item of the store, or of the range when bounds are set.
  *
  * Returns:   SOP_OK; SOP_NOT_FOUND (it stands on no item); the common errors.
  * Threads:   only the thread that owns the transaction.

@@ -291,6 +291,13 @@ static void use_changes(sop_db *db, const sop_txn_token *token)
     sop_changes_close(feed);
 }
 
+static sop_status add_range(const sop_range *range, void *context)
+{
+    NEED(strlen(range->file) > 0 && strlen(range->owner) > 0);
+    *(uint64_t *)context += range->length;
+    return SOP_OK;
+}
+
 static void use_care(sop_db *db, const char *backup, sop_txn_token token)
 {
     sop_check_report report = SOP_CHECK_REPORT_INIT;
@@ -299,10 +306,13 @@ static void use_care(sop_db *db, const char *backup, sop_txn_token token)
     sop_outcome outcome = SOP_OUTCOME_UNKNOWN;
     sop_error error;
     uint64_t seq = 0;
+    uint64_t bytes = 0;
     NEED_OK(sop_db_sync(db, &error), &error);
     NEED_OK(sop_db_checkpoint(db, &error), &error);
     NEED_OK(sop_db_check(db, NULL, &report, &error), &error);
     NEED(report.findings == 0 && report.items >= 6);
+    NEED_OK(sop_inspect_map(db, add_range, &bytes, &error), &error);
+    NEED(bytes > 0);
     NEED_OK(sop_db_backup(db, backup, NULL, &error), &error);
     NEED_OK(sop_db_stats(db, &stats, &error), &error);
     NEED(stats.commits >= 3 && stats.conflicts >= 1);
