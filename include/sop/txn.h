@@ -212,9 +212,9 @@ SOP_API const sop_error *sop_txn_error(const sop_txn *txn);
  * What a commit that returned SOP_CONFLICT collided with.
  *
  * txn            a transaction.
- * conflict_out   begun with SOP_CONFLICT_INIT; kind is SOP_CONFLICT_NONE if there was no conflict.
+ * conflict_out   begun with SOP_CONFLICT_INIT; left as it is if there was no conflict.
  *
- * Returns:   SOP_OK; SOP_INVALID (struct_size).
+ * Returns:   SOP_OK; SOP_NOT_FOUND (there was no conflict); SOP_INVALID (struct_size).
  * Lifetime:  conflict_out->key is valid until reset, renew or close.
  * Threads:   only the thread that owns the transaction.
  * Cost:      O(1).
