@@ -160,6 +160,7 @@ static sop_status extent_find(sop_value_source source,
         uint64_t count = (below + span - 1) / span;
         sop_status status = sop_blob__list_read(source, address, count, &list, err);
         if (status != SOP_OK) return status;
+        SOP_ASSERT(list != NULL);
         uint64_t child = rest / span;
         address = sop_blob__address_get(list + child * SOP_ADDRESS_SIZE);
         rest -= child * span;

@@ -149,6 +149,7 @@ static sop_status stream_resume(sop_value_stream *stream,
         const uint8_t *list = NULL;
         status = sop_blob__list_read(source, address, (extents + span - 1) / span, &list, err);
         if (status != SOP_OK) return status;
+        SOP_ASSERT(list != NULL);
         uint64_t whole = full / span;
         for (uint64_t i = 0; i < whole; i++) {
             sop_address child = sop_blob__address_get(list + i * SOP_ADDRESS_SIZE);

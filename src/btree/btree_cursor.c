@@ -65,24 +65,30 @@ SOP_INLINE uint32_t down_child(const uint8_t *inner, down_by *by)
     return sop_btree__count(inner) - 1;
 }
 
-/* Fills levels[level] .. levels[0] from address on; the index in the leaf is left 0. *before_out grows by the items passed. */
-SOP_INLINE sop_status go_down(const sop_btree *tree,
-                              sop_btree_level *levels,
+/* A path under construction: the cursor takes it over when it is complete. */
+typedef struct {
+    sop_btree_level levels[SOP_BTREE_HEIGHT_MAX];
+    uint64_t before; /* items passed on the way down */
+} fresh_path;
+
+/* Fills levels[level] .. levels[0] from address on; the index in the leaf is left 0. */
+SOP_INLINE sop_status go_down(const sop_segments *segments,
+                              fresh_path *path,
                               uint32_t level,
                               sop_address address,
                               down_by *by,
-                              uint64_t *before_out,
                               sop_error *err)
 {
+    path->before = 0;
     for (;; level--) {
         const uint8_t *node = NULL;
-        sop_status status = sop_btree__node_open(tree->segments, address, level, &node, err);
+        sop_status status = sop_btree__node_open(segments, address, level, &node, err);
         if (SOP_UNLIKELY(status != SOP_OK)) return status;
-        levels[level] = (sop_btree_level){node, 0, sop_btree__count(node)};
+        path->levels[level] = (sop_btree_level){node, 0, sop_btree__count(node)};
         if (level == 0) return SOP_OK;
         uint32_t child = down_child(node, by);
-        levels[level].index = child;
-        *before_out += sop_btree__before(node, child);
+        path->levels[level].index = child;
+        path->before += sop_btree__before(node, child);
         address = sop_btree__entry_address(sop_btree__entry(node, child));
     }
 }
@@ -109,24 +115,23 @@ static sop_status next_leaf(sop_btree_cursor *cursor, int direction, int *moved_
         const sop_btree_level *at = &cursor->levels[level];
         if (direction > 0 ? at->index + 1 < at->count : at->index > 0) break;
     }
-    sop_btree_level fresh[SOP_BTREE_HEIGHT_MAX];
+    fresh_path path;
     const sop_btree_level *turn = &cursor->levels[level];
     uint32_t index = turn->index + (uint32_t)direction;
     sop_address address = sop_btree__entry_address(sop_btree__entry(turn->node, index));
     down_by by = {.how = direction > 0 ? DOWN_FIRST : DOWN_LAST};
-    uint64_t before = 0;
-    sop_status status = go_down(tree, fresh, level - 1, address, &by, &before, err);
+    sop_status status = go_down(tree->segments, &path, level - 1, address, &by, err);
     if (status != SOP_OK) return status;
     if (direction > 0) {
         cursor->leaf_rank += cursor->levels[0].count;
     } else {
-        cursor->leaf_rank -= fresh[0].count;
+        cursor->leaf_rank -= path.levels[0].count;
     }
     cursor->levels[level].index = index;
     for (uint32_t i = 0; i < level; i++) {
-        cursor->levels[i] = fresh[i];
+        cursor->levels[i] = path.levels[i];
     }
-    enter_leaf(cursor, fresh[0].node);
+    enter_leaf(cursor, path.levels[0].node);
     prefetch_sibling(cursor, direction);
     *moved_out = 1;
     return SOP_OK;
@@ -136,16 +141,15 @@ static sop_status next_leaf(sop_btree_cursor *cursor, int direction, int *moved_
 SOP_INLINE sop_status from_root(sop_btree_cursor *cursor, down_by *by, sop_error *err)
 {
     const sop_btree *tree = &cursor->tree;
-    sop_btree_level fresh[SOP_BTREE_HEIGHT_MAX];
-    uint64_t before = 0;
-    sop_status status = go_down(tree, fresh, tree->height - 1, tree->root, by, &before, err);
+    fresh_path path;
+    sop_status status = go_down(tree->segments, &path, tree->height - 1, tree->root, by, err);
     if (SOP_UNLIKELY(status != SOP_OK)) return status;
     for (uint32_t i = 0; i < tree->height; i++) {
-        cursor->levels[i] = fresh[i];
+        cursor->levels[i] = path.levels[i];
     }
-    cursor->leaf_rank = before;
+    cursor->leaf_rank = path.before;
     cursor->at_item = 1;
-    enter_leaf(cursor, fresh[0].node);
+    enter_leaf(cursor, path.levels[0].node);
     return SOP_OK;
 }
 

@@ -107,7 +107,8 @@ static sop_status open_and_keep(sop_emitter *e,
                                 const uint8_t *node,
                                 sop_error *err);
 
-/* NOLINTNEXTLINE(misc-no-recursion): each turn goes one level down; a node's level is below SOP_BTREE_HEIGHT_MAX. */
+/* Each turn goes one level down, and a node's level is below SOP_BTREE_HEIGHT_MAX:
+   NOLINTBEGIN(misc-no-recursion) */
 sop_status
 sop_btree__emit_keep(sop_emitter *e, uint32_t level, const sop_inner_child *child, sop_error *err)
 {
@@ -130,7 +131,6 @@ sop_btree__emit_keep(sop_emitter *e, uint32_t level, const sop_inner_child *chil
     return status == SOP_OK ? sop_btree__stream_inner(e, err) : status;
 }
 
-/* NOLINTNEXTLINE(misc-no-recursion): as above. */
 static sop_status open_and_keep(sop_emitter *e,
                                 uint32_t level,
                                 const sop_inner_child *parent,
@@ -149,6 +149,8 @@ static sop_status open_and_keep(sop_emitter *e,
     sop_free(scratch);
     return status;
 }
+
+/* NOLINTEND(misc-no-recursion) */
 
 /* The lowest level above that has something pending; 0 when there is none. */
 static uint32_t next_above(const sop_emitter *e, uint32_t level)

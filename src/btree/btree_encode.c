@@ -60,7 +60,10 @@ static void header_encode(
     sop_put_u32le(out + SOP_NODE_COUNT, count);
     sop_put_u16le(out + SOP_NODE_PREFIX_AT, (uint16_t)at);
     sop_put_u64le(out + SOP_NODE_ITEMS, items);
-    if (prefix.size != 0) memcpy(out + at, prefix.data, prefix.size);
+    if (prefix.size != 0) {
+        SOP_ASSERT(prefix.data != NULL);
+        memcpy(out + at, prefix.data, prefix.size);
+    }
 }
 
 /* --- leaves --- */
@@ -115,7 +118,7 @@ typedef struct {
 SOP_INLINE void put_lane(leaf_fill *fill, uint32_t head, uint32_t meta)
 {
     uint8_t *block = fill->blocks + (size_t)(fill->index / SOP_BLOCK_ITEMS) * SOP_BLOCK_SIZE;
-    uint32_t lane = fill->index % SOP_BLOCK_ITEMS;
+    size_t lane = fill->index % SOP_BLOCK_ITEMS;
     sop_put_u32le(block + lane * 4, head);
     sop_put_u16le(block + SOP_BLOCK_OFFSETS + lane * 2, (uint16_t)fill->offset);
     sop_put_u16le(block + SOP_BLOCK_METAS + lane * 2, (uint16_t)meta);

@@ -136,8 +136,9 @@ static sop_status merge_leaf(
     return status;
 }
 
+/* Each turn goes one level down, which node_open checks: NOLINTBEGIN(misc-no-recursion) */
+
 /* Whether a node, or one below it, lies in a segment that is to be emptied. */
-/* NOLINTNEXTLINE(misc-no-recursion): each turn goes one level down; node_open checks the level. */
 static sop_status
 moves_below(merge *m, uint32_t level, sop_address address, int *out, sop_error *err)
 {
@@ -156,7 +157,6 @@ moves_below(merge *m, uint32_t level, sop_address address, int *out, sop_error *
 static sop_status
 merge_children(merge *m, uint32_t level, const uint8_t *node, key_range range, sop_error *err);
 
-/* NOLINTNEXTLINE(misc-no-recursion): as above. */
 static sop_status merge_subtree(
     merge *m, uint32_t level, const sop_inner_child *child, key_range range, sop_error *err)
 {
@@ -176,7 +176,6 @@ static sop_status merge_subtree(
     return status;
 }
 
-/* NOLINTNEXTLINE(misc-no-recursion): as above. */
 static sop_status
 merge_children(merge *m, uint32_t level, const uint8_t *node, key_range range, sop_error *err)
 {
@@ -198,6 +197,8 @@ merge_children(merge *m, uint32_t level, const uint8_t *node, key_range range, s
     }
     return SOP_OK;
 }
+
+/* NOLINTEND(misc-no-recursion) */
 
 /* What is left when the old tree has been walked; all of it if that was empty. */
 static sop_status merge_rest(merge *m, sop_error *err)

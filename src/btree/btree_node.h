@@ -86,7 +86,7 @@ SOP_INLINE uint64_t sop_btree__items(const uint8_t *node)
 }
 SOP_INLINE int sop_btree__references(const uint8_t *node)
 {
-    return sop_get_u16le(node + SOP_NODE_FLAGS) & SOP_NODE_REFERENCES;
+    return (sop_get_u16le(node + SOP_NODE_FLAGS) & SOP_NODE_REFERENCES) != 0;
 }
 SOP_INLINE sop_slice sop_btree__prefix(const uint8_t *node)
 {
@@ -162,19 +162,28 @@ SOP_INLINE uint32_t sop_btree__samples_size(uint32_t items)
     uint32_t bytes = (sop_btree__block_count(items) + 3) * 4;
     return (bytes + SOP_BLOCK_SIZE - 1) / SOP_BLOCK_SIZE * SOP_BLOCK_SIZE;
 }
+/* The block of an item, and the byte of a field of n bytes in its lane. */
+SOP_INLINE const uint8_t *sop_btree__block(const uint8_t *leaf, uint32_t index)
+{
+    return sop_btree__blocks(leaf) + (size_t)(index / SOP_BLOCK_ITEMS) * SOP_BLOCK_SIZE;
+}
+SOP_INLINE size_t sop_btree__lane(uint32_t index, size_t n)
+{
+    return index % SOP_BLOCK_ITEMS * n;
+}
 SOP_INLINE uint32_t sop_btree__item_head(const uint8_t *leaf, uint32_t index)
 {
-    return sop_get_u32le(sop_btree__blocks(leaf) + (size_t)(index / 8) * 64 + index % 8 * 4);
+    return sop_get_u32le(sop_btree__block(leaf, index) + sop_btree__lane(index, 4));
 }
 SOP_INLINE uint32_t sop_btree__item_offset(const uint8_t *leaf, uint32_t index)
 {
-    return sop_get_u16le(sop_btree__blocks(leaf) + (size_t)(index / 8) * 64 + SOP_BLOCK_OFFSETS +
-                         index % 8 * 2);
+    return sop_get_u16le(sop_btree__block(leaf, index) + SOP_BLOCK_OFFSETS +
+                         sop_btree__lane(index, 2));
 }
 SOP_INLINE uint32_t sop_btree__item_meta(const uint8_t *leaf, uint32_t index)
 {
-    return sop_get_u16le(sop_btree__blocks(leaf) + (size_t)(index / 8) * 64 + SOP_BLOCK_METAS +
-                         index % 8 * 2);
+    return sop_get_u16le(sop_btree__block(leaf, index) + SOP_BLOCK_METAS +
+                         sop_btree__lane(index, 2));
 }
 
 /* One item taken apart: key = prefix, head, tail. */
@@ -189,8 +198,8 @@ typedef struct {
 
 SOP_INLINE sop_leaf_item sop_btree__item(const uint8_t *leaf, uint32_t index)
 {
-    const uint8_t *block = sop_btree__blocks(leaf) + (size_t)(index / 8) * 64;
-    uint32_t lane = index % 8;
+    const uint8_t *block = sop_btree__block(leaf, index);
+    size_t lane = index % SOP_BLOCK_ITEMS;
     /* The offset of the next lane, which for the last lane lies in the next block. */
     const uint8_t *next = block + SOP_BLOCK_OFFSETS + (lane + 1) * 2 + (lane == 7 ? 48 : 0);
     uint32_t start = sop_get_u16le(block + SOP_BLOCK_OFFSETS + lane * 2);

@@ -17,24 +17,24 @@
 
 /* --- the model; plain malloc, so that failing allocations of the library do not hit it --- */
 
-sop_slice model_key(const model *m, size_t index)
+sop_slice tree_model_key(const tree_model *m, size_t index)
 {
     return sop_slice_of(m->items[index].key, m->items[index].key_size);
 }
 
-sop_slice model_value(const model *m, size_t index)
+sop_slice tree_model_value(const tree_model *m, size_t index)
 {
     return sop_slice_of(m->items[index].value, m->items[index].value_size);
 }
 
-size_t model_bound(const model *m, sop_slice key, int *equal_out)
+size_t tree_model_bound(const tree_model *m, sop_slice key, int *equal_out)
 {
     size_t low = 0;
     size_t high = m->count;
     if (equal_out != NULL) *equal_out = 0;
     while (low < high) {
         size_t middle = low + (high - low) / 2;
-        int order = sop_slice_compare(model_key(m, middle), key);
+        int order = sop_slice_compare(tree_model_key(m, middle), key);
         if (order < 0) {
             low = middle + 1;
         } else {
@@ -52,10 +52,10 @@ static uint8_t *copy_of(sop_slice s)
     return copy;
 }
 
-void model_set(model *m, sop_slice key, sop_slice value, int is_reference)
+void tree_model_set(tree_model *m, sop_slice key, sop_slice value, int is_reference)
 {
     int equal = 0;
-    size_t at = model_bound(m, key, &equal);
+    size_t at = tree_model_bound(m, key, &equal);
     if (equal) {
         free(m->items[at].value);
     } else {
@@ -64,7 +64,7 @@ void model_set(model *m, sop_slice key, sop_slice value, int is_reference)
             m->items = realloc(m->items, m->capacity * sizeof *m->items);
         }
         memmove(m->items + at + 1, m->items + at, (m->count - at) * sizeof *m->items);
-        m->items[at] = (model_item){.key = copy_of(key), .key_size = key.size};
+        m->items[at] = (tree_model_item){.key = copy_of(key), .key_size = key.size};
         m->count++;
     }
     m->items[at].value = copy_of(value);
@@ -72,10 +72,10 @@ void model_set(model *m, sop_slice key, sop_slice value, int is_reference)
     m->items[at].is_reference = is_reference;
 }
 
-void model_remove(model *m, sop_slice key)
+void tree_model_remove(tree_model *m, sop_slice key)
 {
     int equal = 0;
-    size_t at = model_bound(m, key, &equal);
+    size_t at = tree_model_bound(m, key, &equal);
     if (!equal) return;
     free(m->items[at].key);
     free(m->items[at].value);
@@ -83,21 +83,21 @@ void model_remove(model *m, sop_slice key)
     m->count--;
 }
 
-void tree_model_free(model *m)
+void tree_model_free(tree_model *m)
 {
     for (size_t i = 0; i < m->count; i++) {
         free(m->items[i].key);
         free(m->items[i].value);
     }
     free(m->items);
-    *m = (model){0};
+    *m = (tree_model){0};
 }
 
-uint64_t model_bytes(const model *m)
+uint64_t tree_model_bytes(const tree_model *m)
 {
     uint64_t bytes = 0;
     for (size_t i = 0; i < m->count; i++) {
-        bytes += sop_btree__item_bytes(m->items[i].key_size, model_value(m, i),
+        bytes += sop_btree__item_bytes(m->items[i].key_size, tree_model_value(m, i),
                                        m->items[i].is_reference);
     }
     return bytes;
@@ -203,7 +203,8 @@ sop_status tree_build(tree_fixture *f, sop_error *err)
         sop_blob_writer_new(f->blobs, SOP_SEGMENT_NODES, f->segment_bytes, &writer, err);
     if (status == SOP_OK) status = sop_btree__builder_new(writer, f->node_size, &builder, err);
     for (size_t i = 0; i < f->model.count && status == SOP_OK; i++) {
-        status = sop_btree_builder_add(builder, model_key(&f->model, i), model_value(&f->model, i),
+        status = sop_btree_builder_add(builder, tree_model_key(&f->model, i),
+                                       tree_model_value(&f->model, i),
                                        f->model.items[i].is_reference, err);
     }
     if (status == SOP_OK) status = sop_btree_builder_finish(builder, &tree, err);
@@ -266,9 +267,9 @@ static sop_status feed_dead_value(void *context, const uint8_t *reference, sop_e
     (void)err;
     sop_slice key = {reference, SOP_VALUE_REFERENCE_SIZE};
     int equal = 0;
-    (void)model_bound(&f->dead_values, key, &equal);
+    (void)tree_model_bound(&f->dead_values, key, &equal);
     if (!equal) fail_msg("a value reference is reported dead that is not, or twice");
-    model_remove(&f->dead_values, key);
+    tree_model_remove(&f->dead_values, key);
     return SOP_OK;
 }
 
@@ -310,13 +311,13 @@ static void expect_dead_values(tree_fixture *f, const sop_btree_change *changes,
     tree_model_free(&f->dead_values);
     for (size_t i = 0; i < count; i++) {
         int equal = 0;
-        size_t at = model_bound(&f->model, changes[i].key, &equal);
+        size_t at = tree_model_bound(&f->model, changes[i].key, &equal);
         if (!equal || !f->model.items[at].is_reference) continue;
         if (changes[i].present && changes[i].is_reference &&
-            sop_slice_equal(changes[i].value, model_value(&f->model, at))) {
+            sop_slice_equal(changes[i].value, tree_model_value(&f->model, at))) {
             continue;
         }
-        model_set(&f->dead_values, model_value(&f->model, at), sop_slice_of(NULL, 0), 0);
+        tree_model_set(&f->dead_values, tree_model_value(&f->model, at), sop_slice_of(NULL, 0), 0);
     }
 }
 
@@ -329,9 +330,9 @@ tree_merge(tree_fixture *f, const sop_btree_change *changes, size_t count, sop_e
     assert_int_equal(f->dead_values.count, 0);
     for (size_t i = 0; i < count; i++) {
         if (changes[i].present) {
-            model_set(&f->model, changes[i].key, changes[i].value, changes[i].is_reference);
+            tree_model_set(&f->model, changes[i].key, changes[i].value, changes[i].is_reference);
         } else {
-            model_remove(&f->model, changes[i].key);
+            tree_model_remove(&f->model, changes[i].key);
         }
     }
     return SOP_OK;
@@ -385,19 +386,19 @@ static void assert_walk(tree_fixture *f, uint64_t nodes)
     }
 }
 
-static void assert_at(sop_btree_cursor *cursor, const model *m, size_t index)
+static void assert_at(sop_btree_cursor *cursor, const tree_model *m, size_t index)
 {
     assert_true(cursor->at_item);
     sop_slice key = sop_btree_cursor_key(cursor);
     sop_btree_value value = sop_btree_cursor_value(cursor);
     sop_btree_value both;
-    if (!sop_slice_equal(key, model_key(m, index)) ||
-        !sop_slice_equal(value.value, model_value(m, index)) ||
+    if (!sop_slice_equal(key, tree_model_key(m, index)) ||
+        !sop_slice_equal(value.value, tree_model_value(m, index)) ||
         !value.is_reference != !m->items[index].is_reference) {
         fail_msg("item %zu differs", index);
     }
     cursor->key_index = UINT32_MAX;
-    assert_true(sop_slice_equal(sop_btree_cursor_item(cursor, &both), model_key(m, index)));
+    assert_true(sop_slice_equal(sop_btree_cursor_item(cursor, &both), tree_model_key(m, index)));
     assert_ptr_equal(both.value.data, value.value.data);
     assert_int_equal(sop_btree_cursor_rank(cursor), index);
 }
@@ -408,7 +409,7 @@ void tree_assert_sound(tree_fixture *f)
     uint64_t nodes = 0;
     assert_int_equal(sop_btree_check(&f->tree, on_finding, NULL, &nodes, &err), SOP_OK);
     assert_int_equal(f->tree.count, f->model.count);
-    assert_int_equal(f->tree.bytes, model_bytes(&f->model));
+    assert_int_equal(f->tree.bytes, tree_model_bytes(&f->model));
     assert_walk(f, nodes);
     sop_btree_cursor cursor;
     sop_btree_cursor_init(&cursor, &f->tree);
@@ -441,7 +442,7 @@ static sop_slice probe(const tree_fixture *f, uint64_t *random, uint8_t *out)
     }
     unsigned how = (unsigned)(sop_test_random(random) % 8);
     if (f->model.count == 0 || how == 0) return sop_slice_of(out, size);
-    sop_slice key = model_key(&f->model, (size_t)(sop_test_random(random) % f->model.count));
+    sop_slice key = tree_model_key(&f->model, (size_t)(sop_test_random(random) % f->model.count));
     memcpy(out, key.data, key.size);
     size = key.size;
     if (how == 1 && size > 1) size--;
@@ -452,7 +453,7 @@ static sop_slice probe(const tree_fixture *f, uint64_t *random, uint8_t *out)
     return sop_slice_of(out, size);
 }
 
-static void wander(sop_btree_cursor *cursor, const model *m, size_t index, uint64_t *random)
+static void wander(sop_btree_cursor *cursor, const tree_model *m, size_t index, uint64_t *random)
 {
     sop_error err = {0};
     for (int i = 0; i < 20; i++) {
@@ -470,7 +471,7 @@ static void wander(sop_btree_cursor *cursor, const model *m, size_t index, uint6
     sop_btree_cursor_leaf_set(cursor, in_leaf);
     assert_at(cursor, m, (size_t)(first + in_leaf));
     size_t target = (size_t)(first + sop_test_random(random) % cursor->levels[0].count);
-    assert_int_equal(sop_btree_cursor_leaf_lower_bound(cursor, model_key(m, target)),
+    assert_int_equal(sop_btree_cursor_leaf_lower_bound(cursor, tree_model_key(m, target)),
                      target - first);
 }
 
@@ -479,12 +480,12 @@ assert_lookup(tree_fixture *f, sop_btree_cursor *cursor, sop_slice key, uint64_t
 {
     sop_error err = {0};
     int equal = 0;
-    size_t at = model_bound(&f->model, key, &equal);
+    size_t at = tree_model_bound(&f->model, key, &equal);
     sop_btree_value value;
     sop_status status = sop_btree_get(&f->tree, key, &value, &err);
     assert_int_equal(status, equal ? SOP_OK : SOP_NOT_FOUND);
     if (equal) {
-        assert_true(sop_slice_equal(value.value, model_value(&f->model, at)));
+        assert_true(sop_slice_equal(value.value, tree_model_value(&f->model, at)));
         assert_int_equal(value.is_reference != 0, f->model.items[at].is_reference != 0);
     }
     uint64_t rank = 0;

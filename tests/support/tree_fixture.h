@@ -18,22 +18,22 @@ typedef struct {
     uint8_t *value;
     size_t value_size;
     int is_reference;
-} model_item;
+} tree_model_item;
 
 typedef struct {
-    model_item *items;
+    tree_model_item *items;
     size_t count;
     size_t capacity;
-} model;
+} tree_model;
 
 /* Index of the first item >= key; *equal_out (may be NULL): it is key. */
-size_t model_bound(const model *m, sop_slice key, int *equal_out);
-void model_set(model *m, sop_slice key, sop_slice value, int is_reference);
-void model_remove(model *m, sop_slice key);
-void tree_model_free(model *m);
-sop_slice model_key(const model *m, size_t index);
-sop_slice model_value(const model *m, size_t index);
-uint64_t model_bytes(const model *m);
+size_t tree_model_bound(const tree_model *m, sop_slice key, int *equal_out);
+void tree_model_set(tree_model *m, sop_slice key, sop_slice value, int is_reference);
+void tree_model_remove(tree_model *m, sop_slice key);
+void tree_model_free(tree_model *m);
+sop_slice tree_model_key(const tree_model *m, size_t index);
+sop_slice tree_model_value(const tree_model *m, size_t index);
+uint64_t tree_model_bytes(const tree_model *m);
 
 /* --- the tree --- */
 
@@ -46,15 +46,15 @@ typedef struct {
     sop_btree tree;
     uint32_t node_size;
     uint64_t segment_bytes;
-    model model;
+    tree_model model;
     sop_segment_row *rows; /* the segment table, live bytes as told by merges */
     size_t row_count;
     uint64_t *dead; /* places of dead nodes of the merge under way, to find doubles */
     size_t dead_count;
     size_t dead_capacity;
-    model dead_values;     /* references whose death the model expects, not seen yet */
-    uint64_t move_segment; /* must_move says yes for it; 0: none */
-    uint64_t written;      /* bytes of nodes by the last build or merge */
+    tree_model dead_values; /* references whose death the model expects, not seen yet */
+    uint64_t move_segment;  /* must_move says yes for it; 0: none */
+    uint64_t written;       /* bytes of nodes by the last build or merge */
 } tree_fixture;
 
 void tree_fixture_init(tree_fixture *f, uint32_t node_size);

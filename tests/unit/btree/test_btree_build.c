@@ -24,8 +24,8 @@ static void fill_model(tree_fixture *f, int kind, size_t count, uint64_t *random
         size_t key_size = tree_random_key(kind, random, key);
         int is_reference = 0;
         size_t value_size = tree_random_value(kind, random, value, &is_reference);
-        model_set(&f->model, sop_slice_of(key, key_size), sop_slice_of(value, value_size),
-                  is_reference);
+        tree_model_set(&f->model, sop_slice_of(key, key_size), sop_slice_of(value, value_size),
+                       is_reference);
         if (sop_test_random(random) % 100000 == 0) break; /* kinds with few keys end some time */
     }
 }
@@ -72,11 +72,11 @@ static void test_bytes_on_disk_stay_near_the_raw_bytes(void **state)
             uint64_t word = sop_test_random(&random);
             memcpy(key + 8 * k, &word, 8);
         }
-        model_set(&f.model, sop_slice_of(key, 16), sop_slice_of(value, 100), 0);
+        tree_model_set(&f.model, sop_slice_of(key, 16), sop_slice_of(value, 100), 0);
     }
     assert_int_equal(tree_build(&f, &err), SOP_OK);
     assert_int_equal(f.tree.height, 2);
-    assert_true(f.written * 100 < model_bytes(&f.model) * 107);
+    assert_true(f.written * 100 < tree_model_bytes(&f.model) * 107);
     tree_fixture_free(&f);
 }
 

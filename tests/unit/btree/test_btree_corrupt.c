@@ -50,8 +50,8 @@ static void victim_init(victim *v, int kind, uint32_t node_size, size_t count)
         size_t key_size = tree_random_key(kind, &random, key);
         size_t value_size = tree_random_value(kind, &random, value, &is_reference) % 60;
         if (is_reference) value_size = SOP_VALUE_REFERENCE_SIZE;
-        model_set(&v->f.model, sop_slice_of(key, key_size), sop_slice_of(value, value_size),
-                  is_reference);
+        tree_model_set(&v->f.model, sop_slice_of(key, key_size), sop_slice_of(value, value_size),
+                       is_reference);
     }
     assert_int_equal(tree_build(&v->f, &err), SOP_OK);
     assert_int_equal(v->f.row_count, 1);
@@ -103,16 +103,16 @@ static void count_finding(sop_status status, const char *message, void *context)
 /* Every lookup of the model: right, or SOP_CORRUPT naming the place. Returns how often the latter. */
 static size_t lookups_right_or_corrupt(victim *v, const fresh_view *view)
 {
-    const model *m = &v->f.model;
+    const tree_model *m = &v->f.model;
     sop_error err = {0};
     size_t corrupt = 0;
     sop_btree_cursor cursor;
     sop_btree_cursor_init(&cursor, &view->tree);
     for (size_t i = 0; i < m->count; i++) {
         sop_btree_value value;
-        sop_status status = sop_btree_get(&view->tree, model_key(m, i), &value, &err);
+        sop_status status = sop_btree_get(&view->tree, tree_model_key(m, i), &value, &err);
         if (status == SOP_OK) {
-            assert_true(sop_slice_equal(value.value, model_value(m, i)));
+            assert_true(sop_slice_equal(value.value, tree_model_value(m, i)));
         } else {
             assert_int_equal(status, SOP_CORRUPT);
             assert_non_null(strstr(err.message, "seg/0000000077.0000"));
@@ -120,11 +120,11 @@ static size_t lookups_right_or_corrupt(victim *v, const fresh_view *view)
             corrupt++;
         }
         uint64_t rank = 0;
-        status = sop_btree_rank(&view->tree, model_key(m, i), &rank, NULL, &err);
+        status = sop_btree_rank(&view->tree, tree_model_key(m, i), &rank, NULL, &err);
         if (status == SOP_OK) assert_int_equal(rank, i);
         status = sop_btree_cursor_seek_rank(&cursor, i, &err);
         if (status == SOP_OK)
-            assert_true(sop_slice_equal(sop_btree_cursor_key(&cursor), model_key(m, i)));
+            assert_true(sop_slice_equal(sop_btree_cursor_key(&cursor), tree_model_key(m, i)));
         if (status != SOP_OK) assert_int_equal(status, SOP_CORRUPT);
     }
     return corrupt;
@@ -186,14 +186,14 @@ static void test_a_failed_move_leaves_the_cursor_where_it_was(void **state)
     size_t at = 0;
     sop_status status = sop_btree_cursor_next(&cursor, &err);
     while (status == SOP_OK) {
-        assert_true(sop_slice_equal(sop_btree_cursor_key(&cursor), model_key(&v.f.model, at)));
+        assert_true(sop_slice_equal(sop_btree_cursor_key(&cursor), tree_model_key(&v.f.model, at)));
         status = sop_btree_cursor_next(&cursor, &err);
         if (status == SOP_OK) at++;
     }
     for (int i = 0; i < 2; i++) {
         assert_int_equal(status, SOP_CORRUPT);
         assert_true(cursor.at_item);
-        assert_true(sop_slice_equal(sop_btree_cursor_key(&cursor), model_key(&v.f.model, at)));
+        assert_true(sop_slice_equal(sop_btree_cursor_key(&cursor), tree_model_key(&v.f.model, at)));
         status = sop_btree_cursor_next(&cursor, &err);
     }
     fresh_close(&view);
@@ -219,7 +219,7 @@ static sop_status nothing_dead_value(void *context, const uint8_t *reference, so
 }
 
 typedef struct {
-    const model *m;
+    const tree_model *m;
     size_t at;
     uint64_t random;
 } thinning;
@@ -233,7 +233,7 @@ static sop_status thin_next(void *context, sop_btree_change *out, sop_error *err
         if (err != NULL) err->status = SOP_NOT_FOUND;
         return SOP_NOT_FOUND;
     }
-    *out = (sop_btree_change){.key = model_key(t->m, t->at),
+    *out = (sop_btree_change){.key = tree_model_key(t->m, t->at),
                               .value = {"new", 3},
                               .present = sop_test_random(&t->random) % 2 == 0};
     t->at++;
@@ -251,19 +251,19 @@ static int move_some(void *context, uint64_t segment)
 static void use_everything(victim *v, fresh_view *view, uint64_t *random)
 {
     sop_error err = {0};
-    const model *m = &v->f.model;
+    const tree_model *m = &v->f.model;
     static sop_btree_cursor cursor;
     sop_btree_cursor_init(&cursor, &view->tree);
     for (int i = 0; i < 30; i++) {
         size_t at = (size_t)(sop_test_random(random) % m->count);
         sop_btree_value value;
         uint64_t rank = 0;
-        sop_status status = sop_btree_get(&view->tree, model_key(m, at), &value, &err);
+        sop_status status = sop_btree_get(&view->tree, tree_model_key(m, at), &value, &err);
         assert_true(status == SOP_OK || status == SOP_NOT_FOUND || status == SOP_CORRUPT);
-        status = sop_btree_rank(&view->tree, model_key(m, at), &rank, NULL, &err);
+        status = sop_btree_rank(&view->tree, tree_model_key(m, at), &rank, NULL, &err);
         assert_true(status == SOP_OK || status == SOP_CORRUPT);
         status = i % 2 == 0 ? sop_btree_cursor_seek_rank(&cursor, at, &err)
-                            : sop_btree_cursor_seek(&cursor, model_key(m, at), NULL, &err);
+                            : sop_btree_cursor_seek(&cursor, tree_model_key(m, at), NULL, &err);
         for (int k = 0; k < 30 && status == SOP_OK && cursor.at_item; k++) {
             sop_slice key = sop_btree_cursor_item(&cursor, &value);
             /* Touch every byte, for the sanitizer. */

@@ -19,7 +19,7 @@
 
 /* Changes in key order, with their own memory. */
 typedef struct {
-    model items; /* is_reference: 0, 1; removals carry REMOVED */
+    tree_model items; /* is_reference: 0, 1; removals carry REMOVED */
     sop_btree_change *changes;
 } change_set;
 enum { REMOVED = 2 };
@@ -36,8 +36,8 @@ static const sop_btree_change *change_set_list(change_set *set)
     set->changes = calloc(set->items.count + 1, sizeof *set->changes);
     for (size_t i = 0; i < set->items.count; i++) {
         int kind = set->items.items[i].is_reference;
-        set->changes[i] = (sop_btree_change){.key = model_key(&set->items, i),
-                                             .value = model_value(&set->items, i),
+        set->changes[i] = (sop_btree_change){.key = tree_model_key(&set->items, i),
+                                             .value = tree_model_value(&set->items, i),
                                              .is_reference = kind == 1,
                                              .present = kind != REMOVED};
     }
@@ -61,7 +61,7 @@ static void random_changes(const tree_fixture *f,
 {
     static uint8_t key[TREE_KEY_MAX];
     static uint8_t value[TREE_VALUE_MAX];
-    const model *m = &f->model;
+    const tree_model *m = &f->model;
     *set = (change_set){0};
     for (size_t i = 0; i < count; i++) {
         size_t key_size = tree_random_key(kind, random, key);
@@ -71,21 +71,21 @@ static void random_changes(const tree_fixture *f,
         sop_slice v = {value, value_size};
         if (m->count > 0 && sop_test_random(random) % 2 == 0) {
             size_t at = (size_t)(sop_test_random(random) % m->count);
-            k = model_key(m, at);
+            k = tree_model_key(m, at);
             if (sop_test_random(random) % 8 == 0) {
-                v = model_value(m, at);
+                v = tree_model_value(m, at);
                 is_reference = m->items[at].is_reference;
             }
         }
         int removed = sop_test_random(random) % 100 < removals;
-        model_set(&set->items, k, removed ? sop_slice_of(NULL, 0) : v,
-                  removed ? REMOVED : is_reference);
+        tree_model_set(&set->items, k, removed ? sop_slice_of(NULL, 0) : v,
+                       removed ? REMOVED : is_reference);
     }
     if (sop_test_random(random) % 4 == 0 && m->count > 0) {
         size_t from = (size_t)(sop_test_random(random) % m->count);
         size_t run = (size_t)(sop_test_random(random) % (m->count / 2 + 1));
         for (size_t i = from; i < m->count && i < from + run; i++) {
-            model_set(&set->items, model_key(m, i), sop_slice_of(NULL, 0), REMOVED);
+            tree_model_set(&set->items, tree_model_key(m, i), sop_slice_of(NULL, 0), REMOVED);
         }
     }
 }
@@ -94,7 +94,7 @@ static void remove_all(const tree_fixture *f, change_set *set)
 {
     *set = (change_set){0};
     for (size_t i = 0; i < f->model.count; i++) {
-        model_set(&set->items, model_key(&f->model, i), sop_slice_of(NULL, 0), REMOVED);
+        tree_model_set(&set->items, tree_model_key(&f->model, i), sop_slice_of(NULL, 0), REMOVED);
     }
 }
 
@@ -173,7 +173,7 @@ static void numbers_tree(tree_fixture *f, uint32_t node_size, size_t count)
     for (size_t i = 0; i < count; i++) {
         uint8_t key[8];
         number_key(key, i * 10);
-        model_set(&f->model, sop_slice_of(key, 8), sop_slice_of(value, 19), 0);
+        tree_model_set(&f->model, sop_slice_of(key, 8), sop_slice_of(value, 19), 0);
     }
     assert_int_equal(tree_build(f, &err), SOP_OK);
 }
@@ -263,7 +263,8 @@ static void test_small_leaves_do_not_pile_up(void **state)
         change_set set = {0};
         for (int i = 0; i < 300; i++) {
             size_t at = (size_t)(sop_test_random(&random) % f.model.count);
-            model_set(&set.items, model_key(&f.model, at), sop_slice_of(NULL, 0), REMOVED);
+            tree_model_set(&set.items, tree_model_key(&f.model, at), sop_slice_of(NULL, 0),
+                           REMOVED);
         }
         assert_int_equal(tree_merge(&f, change_set_list(&set), set.items.count, &err), SOP_OK);
         change_set_free(&set);
