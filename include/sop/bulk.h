@@ -44,11 +44,11 @@ SOP_API SOP_MUST_CHECK sop_status sop_bulk_open(sop_db *db,
  *
  * bulk       an open load.
  * key        1 to 4,096 bytes, above the key before (with duplicates: not below it); not kept.
- * value      0 bytes to 64 MiB; not kept.
+ * value      0 bytes to 2^48 (SOP_VALUE_SIZE_MAX); not kept.
  *
- * Returns:   SOP_OK; SOP_INVALID (empty key, or keys not ascending; the item is not added and the
- *            load may go on); SOP_TOO_LARGE; SOP_FULL, SOP_IO (the load can only be aborted);
- *            SOP_CANCELLED; SOP_NO_MEMORY.
+ * Returns:   SOP_OK; SOP_INVALID (a key that is empty or too long, or keys not ascending; the item is
+ *            not added and the load may go on); after SOP_FULL, SOP_IO, SOP_TOO_LARGE and
+ *            SOP_NO_MEMORY the load can only be aborted; SOP_CANCELLED.
  * Threads:   only the thread that owns the load.
  * Cost:      O(1); sequential writes.
  * Since:     0.1

@@ -54,11 +54,11 @@ typedef struct {
  * changes_out   the feed; NULL on failure. Close it with sop_changes_close.
  * err           what went wrong; may be NULL.
  *
- * Returns:   SOP_OK; SOP_SNAPSHOT_TOO_OLD (that history is no longer kept); SOP_INVALID (after_seq
- *            lies ahead of the newest commit); SOP_IO; SOP_CORRUPT; SOP_NO_MEMORY.
+ * Returns:   SOP_OK; SOP_INVALID (after_seq lies ahead of the newest commit); SOP_NO_MEMORY. That
+ *            history is no longer kept is told by sop_changes_next.
  * Lifetime:  changes_out lives until sop_changes_close, and must be closed before the database.
  * Threads:   any; the feed then belongs to one thread at a time.
- * Cost:      finds the place in the log.
+ * Cost:      one allocation; the place in the log is found by the first sop_changes_next.
  * Since:     0.1
  */
 SOP_API SOP_MUST_CHECK sop_status sop_changes_open(sop_db *db,
@@ -75,7 +75,8 @@ SOP_API SOP_MUST_CHECK sop_status sop_changes_open(sop_db *db,
  *              duplicates.
  *
  * Returns:   SOP_OK; SOP_TIMEOUT (nothing came); SOP_CANCELLED (sop_db_interrupt);
- *            SOP_SNAPSHOT_TOO_OLD (the feed fell behind what is kept); SOP_INVALID (struct_size);
+ *            SOP_SNAPSHOT_TOO_OLD (history after that seq is no longer kept); SOP_INVALID
+ *            (struct_size);
  *            SOP_IO; SOP_CORRUPT; SOP_NO_MEMORY.
  * Lifetime:  key and value in change_out are valid until the next call on the feed.
  * Threads:   only the thread that owns the feed.

@@ -235,7 +235,7 @@ SOP_API SOP_MUST_CHECK sop_status sop_cursor_item_id(const sop_cursor *cursor, s
  * Replace the value of the item under the cursor. The cursor stays on it.
  *
  * cursor     a cursor of a WRITE transaction.
- * value      0 bytes to 64 MiB; copied.
+ * value      0 bytes to 2^48 (SOP_VALUE_SIZE_MAX); copied.
  *
  * Returns:   SOP_OK; SOP_NOT_FOUND (it stands on no item); SOP_TOO_LARGE; the common errors.
  * Lifetime:  ends the slices of this item.

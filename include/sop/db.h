@@ -11,8 +11,8 @@
  *     cassandra://HOST[,HOST...]/KEYSPACE     SOP_UNSUPPORTED in this version
  *
  * Only the forms with a scheme take options, ?key=value&key=value: sync (full, periodic, off),
- * sync_ms, busy_timeout_ms, read_only, mode (open_or_create, existing, new), memory_max,
- * txn_memory_max, workers, local. A field of sop_db_options that is not zero wins over the url.
+ * sync_ms, busy_timeout_ms, read_only, memory_max, txn_memory_max, conflict_window, log_keep,
+ * workers, local (yes). A field of sop_db_options that is not zero wins over the url.
  *
  * Every struct here starts with struct_size and is begun with its _INIT; zero in any other field
  * means the default. A struct_size of 0 gives SOP_INVALID.
@@ -182,16 +182,17 @@ SOP_API SOP_MUST_CHECK sop_status sop_db_open(const char *url,
  * db         NULL is allowed and does nothing.
  * err        what went wrong; may be NULL.
  *
- * Returns:   SOP_OK; SOP_BUSY while transactions, bulk loads or feeds are open: the handle stays
- *            usable. SOP_IO, SOP_FULL: the last commits may not be durable; the handle is freed.
+ * Returns:   SOP_OK; SOP_BUSY while transactions or bulk loads are open: the handle stays usable.
+ *            SOP_IO, SOP_FULL: the last commits may not be durable; the handle is freed. Close feeds
+ *            before.
  * Threads:   one; no other call on db may run or come later.
  * Cost:      one sync; a checkpoint when more than 1 MiB of log is pending.
  * Since:     0.1
  */
 SOP_API SOP_MUST_CHECK sop_status sop_db_close(sop_db *db, sop_error *err);
 /*
- * Make the long calls that run on a database now return SOP_CANCELLED: checkpoint, check, backup,
- * bulk load, waiting for changes, waiting for another process, ranges and counts that take long.
+ * Make the long calls that run on a database now return SOP_CANCELLED: checkpoint, check, map,
+ * backup, bulk load, waiting for changes. A transaction is stopped by sop_txn_cancel.
  *
  * db         an open database. Calls that begin later are not touched.
  *
@@ -219,7 +220,8 @@ SOP_API SOP_MUST_CHECK sop_status sop_db_sync(sop_db *db, sop_error *err);
  * err        what went wrong; may be NULL.
  *
  * Returns:   SOP_OK, also when there is nothing to write; SOP_READ_ONLY; SOP_CANCELLED; SOP_IO;
- *            SOP_FULL; SOP_CORRUPT; SOP_NO_MEMORY. After a failure the database goes on as before.
+ *            SOP_FULL; SOP_CORRUPT; SOP_NO_MEMORY; SOP_BUSY (several in a row failed before: open
+ *            the database again). After a failure the database goes on as before.
  * Threads:   any; readers and writers go on meanwhile.
  * Cost:      the changed leaves and their ancestors are written once.
  * Source:    ARCHITECTURE.md, Checkpoint.
@@ -232,7 +234,7 @@ SOP_API SOP_MUST_CHECK sop_status sop_db_checkpoint(sop_db *db, sop_error *err);
  *
  * db           an open database; it may be in use.
  * options      NULL: check everything, report nothing on the way.
- * report_out   what was read and found; set also when findings are reported.
+ * report_out   begun with SOP_CHECK_REPORT_INIT; what was read and found, also on failure.
  * err          what went wrong; may be NULL.
  *
  * Returns:   SOP_OK (no findings); SOP_CORRUPT (findings; the first is in the report and in err);

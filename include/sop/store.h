@@ -41,7 +41,7 @@ typedef struct {
     uint32_t inline_value_max; /* bytes; larger values lie apart; 0 = 2,048; at most 16,384 */
     sop_slice attributes;      /* free JSON for tools, at most 1 MiB */
     int kind;                  /* SOP_STORE_RAW; document stores are made by sop/document.h */
-    int system;                /* 1: a tool's own store, whose name begins with the reserved "sop:" */
+    int system;                /* 1: a tool's own store; its name begins with "sop:" */
 } sop_store_options;
 /* clang-format off */
 #define SOP_STORE_OPTIONS_INIT {sizeof(sop_store_options), 0, 0, {0, 0}, 0, 0}
@@ -72,7 +72,7 @@ typedef sop_status (*sop_store_info_fn)(const sop_store_info *info, void *contex
  * txn         a WRITE transaction.
  * name        1 to 255 bytes of UTF-8 without control characters, not beginning with "sop:".
  * options     NULL: unique keys, all defaults.
- * store_out   the handle; NULL on failure; may be NULL if it is not wanted.
+ * store_out   the handle; NULL on failure.
  *
  * Returns:   SOP_OK; SOP_EXISTS (the name is taken); SOP_INVALID (name, options); the common
  *            errors.
@@ -91,12 +91,12 @@ SOP_API SOP_MUST_CHECK sop_status sop_store_create(sop_txn *txn,
  *
  * txn         a transaction.
  * name        the name of the store.
- * store_out   the handle; NULL on failure. Opening twice gives the same handle.
+ * store_out   the handle; NULL on failure. Opening twice gives two handles, both good.
  *
  * Returns:   SOP_OK; SOP_NOT_FOUND; the common errors.
  * Lifetime:  store_out lives until sop_txn_close.
  * Threads:   only the thread that owns the transaction.
- * Cost:      O(log number of stores); O(1) when the transaction has it open.
+ * Cost:      O(log number of stores).
  * Since:     0.1
  */
 SOP_API SOP_MUST_CHECK sop_status sop_store_open(sop_txn *txn,
@@ -112,7 +112,7 @@ SOP_API SOP_MUST_CHECK sop_status sop_store_open(sop_txn *txn,
  * Returns:   SOP_OK; SOP_NOT_FOUND; the common errors.
  * Lifetime:  store_out lives until sop_txn_close.
  * Threads:   only the thread that owns the transaction.
- * Cost:      O(1) when the process has used it before; else one look-up in the catalogue.
+ * Cost:      one look-up in the catalogue.
  * Since:     0.1
  */
 SOP_API SOP_MUST_CHECK sop_status sop_store_open_id(sop_txn *txn,
@@ -220,7 +220,8 @@ SOP_API SOP_MUST_CHECK sop_status sop_store_get(sop_store *store,
  *
  * store      a store of a WRITE transaction.
  * key        1 to 4,096 bytes (with duplicates: after escaping each 00 byte); copied.
- * value      0 bytes to 64 MiB; copied. Larger ones: sop_value_write_open.
+ * value      0 bytes to 2^48 (SOP_VALUE_SIZE_MAX); copied. Above 64 MiB sop_store_get refuses to
+ *            read it back at once; sop_value_write_open writes such values in pieces.
  *
  * Returns:   SOP_OK; SOP_EXISTS (unique keys only; a read of the key); SOP_TOO_LARGE; the common
  *            errors.
@@ -234,7 +235,8 @@ SOP_API SOP_MUST_CHECK sop_status sop_store_add(sop_store *store, sop_slice key,
  *
  * store      a store of a WRITE transaction, with unique keys.
  * key        1 to 4,096 bytes; copied.
- * value      0 bytes to 64 MiB; copied. Larger ones: sop_value_write_open.
+ * value      0 bytes to 2^48 (SOP_VALUE_SIZE_MAX); copied. Above 64 MiB sop_store_get refuses to
+ *            read it back at once; sop_value_write_open writes such values in pieces.
  *
  * Returns:   SOP_OK; SOP_INVALID (a store with duplicates); SOP_TOO_LARGE; the common errors.
  * Threads:   only the thread that owns the transaction.
@@ -247,7 +249,7 @@ SOP_API SOP_MUST_CHECK sop_status sop_store_put(sop_store *store, sop_slice key,
  *
  * store      a store of a WRITE transaction.
  * key        1 to 4,096 bytes; not kept.
- * value      0 bytes to 64 MiB; copied.
+ * value      0 bytes to 2^48 (SOP_VALUE_SIZE_MAX); copied.
  *
  * Returns:   SOP_OK; SOP_NOT_FOUND (a read of the key); SOP_TOO_LARGE; the common errors.
  * Threads:   only the thread that owns the transaction.
@@ -274,7 +276,7 @@ SOP_API SOP_MUST_CHECK sop_status sop_store_remove(sop_store *store, sop_slice k
  *
  * store         a store of a WRITE transaction.
  * from, to      the range [from, to); an empty slice leaves that end open.
- * removed_out   how many items were removed; may be NULL.
+ * removed_out   how many items were removed, also after a failure on the way.
  *
  * Returns:   SOP_OK, also when the range is empty; the common errors. To remove a whole store,
  *            sop_store_drop is far cheaper.

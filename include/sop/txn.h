@@ -11,11 +11,12 @@
  * only sop_txn_id, _seq, _error, _conflict, _reset, _renew and _close are allowed.
  *
  * Common errors. Besides what it lists, every call on a transaction, store, cursor or writer may
- * return SOP_INVALID (bad argument, or the transaction has ended), SOP_TIMEOUT (its deadline has
- * passed), SOP_CANCELLED (sop_txn_cancel, sop_db_interrupt), SOP_NO_MEMORY, SOP_IO and SOP_CORRUPT
- * (the medium; sop_txn_error names file and offset). Calls that write may return SOP_READ_ONLY (a
- * READ transaction or database) and SOP_TOO_LARGE (a limit, or txn_memory_max). A call that fails
- * changes nothing in the transaction, and the transaction may go on.
+ * return SOP_INVALID (bad argument, a key that is empty or too long, or the transaction has ended),
+ * SOP_TIMEOUT (its deadline has passed), SOP_CANCELLED (sop_txn_cancel), SOP_NO_MEMORY, SOP_IO and
+ * SOP_CORRUPT (the medium; sop_txn_error names file and offset). Calls that write may return
+ * SOP_READ_ONLY (a READ transaction or database) and SOP_TOO_LARGE (a limit, or txn_memory_max). A
+ * call that fails changes nothing in the transaction, and the transaction may go on; only
+ * sop_store_remove_range may have removed a part.
  */
 #ifndef SOP_TXN_H
 #define SOP_TXN_H
@@ -75,8 +76,7 @@ typedef struct {
  * txn_out    the handle; NULL on failure. Free it with sop_txn_close.
  * err        what went wrong; may be NULL.
  *
- * Returns:   SOP_OK; SOP_READ_ONLY (a WRITE on a read-only database); SOP_INVALID; SOP_NO_MEMORY;
- *            SOP_IO (the database refuses writes after a failed sync).
+ * Returns:   SOP_OK; SOP_READ_ONLY (a WRITE on a read-only database); SOP_INVALID; SOP_NO_MEMORY.
  * Lifetime:  txn_out lives until sop_txn_close, and must be closed before the database.
  * Threads:   any; the transaction then belongs to one thread.
  * Cost:      one allocation; no lock and no system call. sop_txn_renew saves the allocation.
@@ -95,7 +95,7 @@ SOP_API SOP_MUST_CHECK sop_status sop_txn_begin(sop_db *db,
  * txn_out    the handle; NULL on failure. Free it with sop_txn_close.
  * err        what went wrong; may be NULL.
  *
- * Returns:   SOP_OK; as sop_txn_begin; SOP_TIMEOUT.
+ * Returns:   SOP_OK; as sop_txn_begin.
  * Lifetime:  as sop_txn_begin.
  * Threads:   any; the transaction then belongs to one thread.
  * Cost:      as sop_txn_begin.
@@ -149,16 +149,16 @@ SOP_API void sop_txn_reset(sop_txn *txn);
  *
  * txn        reset or ended; else SOP_INVALID.
  *
- * Returns:   SOP_OK; SOP_INVALID; SOP_IO (the database refuses writes after a failed sync). A store
- *            that was dropped meanwhile gives SOP_NOT_FOUND when it is used.
+ * Returns:   SOP_OK; SOP_INVALID. A store that was dropped meanwhile gives SOP_NOT_FOUND when it is
+ *            used.
  * Threads:   only the thread that owns the transaction.
  * Cost:      no allocation, no lock, no system call.
  * Since:     0.1
  */
 SOP_API SOP_MUST_CHECK sop_status sop_txn_renew(sop_txn *txn);
 /*
- * Make the calls of a transaction, the running one too, return SOP_CANCELLED until it is reset or
- * renewed. A commit that has reached the log goes on to its end.
+ * Make the calls of a transaction return SOP_CANCELLED until it is renewed. A commit that has
+ * begun goes on to its end.
  *
  * txn        not yet closed; the caller sees to that.
  *
@@ -171,7 +171,7 @@ SOP_API void sop_txn_cancel(sop_txn *txn);
  *
  * txn        not closed.
  *
- * Returns:   a seq; 0 in an empty database and after reset.
+ * Returns:   a seq; after reset, that of the snapshot it had.
  * Threads:   only the thread that owns the transaction.
  * Since:     0.1
  */
@@ -191,7 +191,8 @@ SOP_API uint64_t sop_txn_seq(const sop_txn *txn);
  *
  * txn        not closed.
  *
- * Returns:   the token; unique for ever; sop_txn_renew gives a new one.
+ * Returns:   the token; unique for ever; sop_txn_renew gives a new one. All zero for a READ
+ *            transaction.
  * Threads:   only the thread that owns the transaction.
  * Since:     0.1
  */

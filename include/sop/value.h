@@ -21,13 +21,14 @@ extern "C" {
 typedef struct sop_value_writer sop_value_writer;
 
 /*
- * Begin to write the value of a key; it replaces the present one when it is finished.
+ * Begin to write the value of a key; it replaces the present one when it is finished. In a store
+ * with duplicates it becomes a new item behind the equals.
  *
- * store        a store of a WRITE transaction, with unique keys.
+ * store        a store of a WRITE transaction.
  * key          1 to 4,096 bytes; copied.
  * writer_out   the writer; NULL on failure. End it with sop_value_write_finish or _abort.
  *
- * Returns:   SOP_OK; SOP_INVALID (a store with duplicates); the common errors.
+ * Returns:   SOP_OK; the common errors.
  * Lifetime:  writer_out lives until it is finished or aborted, or the transaction is committed,
  *            reset or closed.
  * Threads:   only the thread that owns the transaction.
@@ -38,14 +39,14 @@ SOP_API SOP_MUST_CHECK sop_status sop_value_write_open(sop_store *store,
                                                        sop_slice key,
                                                        sop_value_writer **writer_out);
 /*
- * Begin to write behind the end of the present value; a key that is not there starts empty. It is
- * a read of the key.
+ * Begin to write behind the end of the present value (with duplicates, of the first of the equals);
+ * a key that is not there starts empty. It is a read of the key.
  *
- * store        a store of a WRITE transaction, with unique keys.
+ * store        a store of a WRITE transaction.
  * key          1 to 4,096 bytes; copied.
  * writer_out   the writer; NULL on failure. End it with sop_value_write_finish or _abort.
  *
- * Returns:   SOP_OK; SOP_INVALID (a store with duplicates); the common errors.
+ * Returns:   SOP_OK; the common errors.
  * Lifetime:  as sop_value_write_open.
  * Threads:   only the thread that owns the transaction.
  * Cost:      as sop_value_write_open; the bytes that are there are not copied when they lie apart.
