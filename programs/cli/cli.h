@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: MIT */
+/* What the files of the `sop` command share. */
+#ifndef CLI_CLI_H
+#define CLI_CLI_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "sop/sop.h"
+
+/* Exit codes: 0 done, 1 failed, 2 wrong use, 3 not found (get, info), 130 interrupted. */
+enum { CLI_OK = 0, CLI_FAILED = 1, CLI_USAGE = 2, CLI_ABSENT = 3, CLI_INTERRUPTED = 130 };
+
+/* ---- arguments ---- */
+
+/* An option of a command: a flag, or one with a value. */
+typedef struct {
+    const char *name; /* without dashes */
+    int has_value;
+} cli_option;
+
+enum { CLI_ARGS_MAX = 64 };
+
+typedef struct {
+    const char *command;
+    const char *positional[CLI_ARGS_MAX];
+    int count;
+    const cli_option *options; /* ended by a NULL name */
+    const char *values[CLI_ARGS_MAX]; /* by option; "" for a flag that is set, NULL: not given */
+    int json;  /* --json */
+    int quiet; /* --quiet */
+} cli_args;
+
+typedef struct {
+    const char *name;
+    const char *arguments; /* as shown in the usage line */
+    const char *summary;
+    int positional_min;
+    int positional_max;
+    const cli_option *options;
+    int (*run)(const cli_args *args);
+} cli_command;
+
+const cli_command *cli_commands(size_t *count_out);
+const cli_command *cli_command_find(const char *name);
+/* One line on stderr and CLI_USAGE. */
+int cli_usage_error(const cli_args *args, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* NULL when not given. */
+const char *cli_value(const cli_args *args, const char *option);
+int cli_flag(const cli_args *args, const char *option);
+/* 0 and *out set (fallback when not given), or CLI_USAGE. */
+int cli_number(const cli_args *args, const char *option, uint64_t fallback, uint64_t *out);
+/* argv without the program's name. Runs one command line. */
+int cli_run(int argc, char **argv);
+
+/* ---- output ---- */
+
+/* One line on stderr: "sop COMMAND: message". Returns CLI_FAILED. */
+int cli_error(const cli_args *args, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* The same from a status and what the library says about it; CLI_INTERRUPTED after Ctrl-C. */
+int cli_fail(const cli_args *args, sop_status status, const sop_error *err);
+/* Bytes as people read them: printable UTF-8 as it is, other bytes as \xNN, backslash doubled. */
+void cli_print_text(FILE *out, sop_slice bytes);
+/* Bytes as a JSON string; what is not UTF-8 as {"$t":"bytes","v":"<base64>"}. */
+void cli_print_json(FILE *out, sop_slice bytes);
+/* Key bytes from a command line: text with \xNN and \\ undone; memory from malloc. */
+sop_slice cli_unescape(const char *text);
+/* 12,345,678 */
+const char *cli_thousands(uint64_t n, char buffer[32]);
+/* 1.5 MiB */
+const char *cli_bytes(uint64_t n, char buffer[32]);
+int cli_is_utf8(sop_slice bytes);
+
+/* ---- progress and Ctrl-C ---- */
+
+/* Calls of the library that run now are interrupted when SIGINT comes. NULL: none. */
+void cli_interrupt_target(sop_db *db);
+int cli_interrupted(void);
+/* A bar on stderr when it is a terminal; total 0: only a count. */
+typedef struct {
+    const char *what;
+    uint64_t shown_ms;
+    int on;
+} cli_progress;
+void cli_progress_begin(cli_progress *progress, const cli_args *args, const char *what);
+sop_status cli_progress_step(uint64_t done, uint64_t total, void *progress);
+void cli_progress_end(cli_progress *progress);
+
+/* ---- databases ---- */
+
+/* Opens an existing database (create: also makes one). On failure says why and returns the exit code. */
+int cli_open(const cli_args *args, const char *url, int create, sop_db **db_out);
+/* Closes; returns code, or CLI_FAILED when the close fails. */
+int cli_close(const cli_args *args, sop_db *db, int code);
+
+typedef struct {
+    const cli_args *args;
+    sop_db *db;
+    sop_txn *txn;
+    sop_store *store;
+} cli_session;
+/* Opens database, transaction and store. */
+int cli_session_open(cli_session *s, const cli_args *args, sop_txn_mode mode, const char *store);
+/* Commits when code is 0 and the transaction writes, closes all. */
+int cli_session_close(cli_session *s, int code);
+int cli_session_fail(cli_session *s, sop_status status);
+
+/* How a store's keys are written on the command line; kept in its attributes by import. */
+enum { CLI_KEYS_TEXT = 0, CLI_KEYS_TUPLE = 1 };
+int cli_keys_of(sop_store *store);
+/* A key argument as stored bytes, from malloc: text, or JSON parts for tuple keys. 0: bad argument (said). */
+int cli_key_parse(const cli_args *args, int keys, const char *text, sop_slice *out);
+void cli_key_print(FILE *out, int keys, sop_slice key, int json);
+
+/* ---- commands ---- */
+
+int cmd_create(const cli_args *args);
+int cmd_ls(const cli_args *args);
+int cmd_info(const cli_args *args);
+int cmd_drop(const cli_args *args);
+int cmd_rename(const cli_args *args);
+int cmd_get(const cli_args *args);
+int cmd_put(const cli_args *args);
+int cmd_rm(const cli_args *args);
+int cmd_scan(const cli_args *args);
+int cmd_count(const cli_args *args);
+int cmd_rank(const cli_args *args);
+int cmd_import(const cli_args *args);
+int cmd_export(const cli_args *args);
+int cmd_load(const cli_args *args);
+int cmd_dump(const cli_args *args);
+int cmd_check(const cli_args *args);
+int cmd_backup(const cli_args *args);
+int cmd_restore(const cli_args *args);
+int cmd_stat(const cli_args *args);
+int cmd_shell(const cli_args *args);
+int cmd_bench(const cli_args *args);
+int cmd_help(const cli_args *args);
+
+#endif

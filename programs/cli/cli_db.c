@@ -1,0 +1,205 @@
+/* SPDX-License-Identifier: MIT */
+/* Opening what a command works on, and how keys look. */
+#include "cli/cli.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "json/json.h"
+
+int cli_open(const cli_args *args, const char *url, int create, sop_db **db_out)
+{
+    sop_error err = {0};
+    sop_db_options options = SOP_DB_OPTIONS_INIT;
+    options.open_mode = create ? SOP_OPEN_OR_CREATE : SOP_OPEN_EXISTING;
+    sop_status status = sop_db_open(url, &options, db_out, &err);
+    if (status != SOP_OK) return cli_fail(args, status, &err);
+    cli_interrupt_target(*db_out);
+    return CLI_OK;
+}
+
+int cli_close(const cli_args *args, sop_db *db, int code)
+{
+    sop_error err = {0};
+    cli_interrupt_target(NULL);
+    sop_status status = sop_db_close(db, &err);
+    if (status != SOP_OK && code == CLI_OK) return cli_fail(args, status, &err);
+    return code;
+}
+
+int cli_session_fail(cli_session *s, sop_status status)
+{
+    return cli_fail(s->args, status, sop_txn_error(s->txn));
+}
+
+int cli_session_open(cli_session *s, const cli_args *args, sop_txn_mode mode, const char *store)
+{
+    sop_error err = {0};
+    *s = (cli_session){.args = args};
+    int code = cli_open(args, args->positional[0], 0, &s->db);
+    if (code != CLI_OK) return code;
+    sop_status status = sop_txn_begin(s->db, mode, &s->txn, &err);
+    if (status != SOP_OK) return cli_close(args, s->db, cli_fail(args, status, &err));
+    if (store == NULL) return CLI_OK;
+    status = sop_store_open(s->txn, store, &s->store);
+    if (status == SOP_OK) return CLI_OK;
+    return cli_session_close(s, cli_session_fail(s, status));
+}
+
+int cli_session_close(cli_session *s, int code)
+{
+    if (code == CLI_OK) {
+        sop_status status = sop_txn_commit(s->txn);
+        if (status != SOP_OK) code = cli_session_fail(s, status);
+    }
+    sop_txn_close(s->txn);
+    return cli_close(s->args, s->db, code);
+}
+
+/* ---- keys ---- */
+
+/* import leaves {"key":{"encoding":"tuple",...}} in the attributes of a store. */
+int cli_keys_of(sop_store *store)
+{
+    sop_store_info info = SOP_STORE_INFO_INIT;
+    if (sop_store_info_get(store, &info) != SOP_OK || info.attributes.size == 0) return CLI_KEYS_TEXT;
+    sop_json_step steps[2] = {{SOP_JSON_STEP_NAME, {"key", 3}, 0}, {SOP_JSON_STEP_NAME, {"encoding", 8}, 0}};
+    sop_json_path path = {steps, 2};
+    sop_json_value value;
+    if (sop_json_pick(info.attributes, &path, &value) != SOP_OK || value.type != SOP_JSON_STRING) return CLI_KEYS_TEXT;
+    return sop_json_string_equal(value.raw, sop_str("tuple")) ? CLI_KEYS_TUPLE : CLI_KEYS_TEXT;
+}
+
+/* One JSON scalar as a part of a tuple key. 0: not a scalar, or a number that no part can hold. */
+static int part_add(sop_key_builder *builder, const sop_json_value *value)
+{
+    char text[400];
+    switch (value->type) {
+    case SOP_JSON_NULL:
+        sop_key_add_null(builder);
+        return 1;
+    case SOP_JSON_FALSE:
+    case SOP_JSON_TRUE:
+        sop_key_add_bool(builder, value->type == SOP_JSON_TRUE);
+        return 1;
+    case SOP_JSON_NUMBER: {
+        if (value->raw.size >= sizeof text) return 0;
+        memcpy(text, value->raw.data, value->raw.size);
+        text[value->raw.size] = '\0';
+        sop_json_number_kind kind = sop_json_number_classify(value->raw);
+        if (kind == SOP_JSON_NUMBER_INT64) {
+            sop_key_add_int(builder, strtoll(text, NULL, 10));
+        } else if (kind == SOP_JSON_NUMBER_UINT64) {
+            sop_key_add_uint(builder, strtoull(text, NULL, 10));
+        } else {
+            sop_key_add_double(builder, strtod(text, NULL));
+        }
+        return 1;
+    }
+    case SOP_JSON_STRING: {
+        char *buffer = malloc(value->raw.size);
+        sop_slice bytes;
+        int good = buffer != NULL && sop_json_string_decode(value->raw, 0, buffer, value->raw.size, &bytes) == SOP_OK;
+        if (good) sop_key_add_string(builder, bytes);
+        free(buffer);
+        return good;
+    }
+    case SOP_JSON_ARRAY:
+    case SOP_JSON_OBJECT:
+    default:
+        return 0;
+    }
+}
+
+/* "[1,\"a\"]", "1" or plain text as the parts of a tuple key. */
+static int tuple_parse(sop_key_builder *builder, const char *text)
+{
+    sop_slice json = sop_str(text);
+    sop_json_value value;
+    if (sop_json_check(json, NULL, NULL, NULL) != SOP_OK || sop_json_read(json, &value) != SOP_OK) {
+        sop_key_add_string(builder, json);
+        return 1;
+    }
+    if (value.type != SOP_JSON_ARRAY) return part_add(builder, &value);
+    sop_json_iter iter;
+    sop_slice name;
+    sop_json_iter_init(&iter, &value);
+    sop_json_value part;
+    while (sop_json_next(&iter, &name, &part) == SOP_OK) {
+        if (!part_add(builder, &part)) return 0;
+    }
+    return 1;
+}
+
+int cli_key_parse(const cli_args *args, int keys, const char *text, sop_slice *out)
+{
+    if (keys == CLI_KEYS_TEXT) {
+        *out = cli_unescape(text);
+        if (out->data == NULL) return cli_error(args, "out of memory");
+        return CLI_OK;
+    }
+    uint8_t *buffer = malloc(SOP_KEY_SIZE_MAX);
+    sop_key_builder builder;
+    size_t needed;
+    if (buffer == NULL) return cli_error(args, "out of memory");
+    sop_key_begin(&builder, buffer, SOP_KEY_SIZE_MAX);
+    if (!tuple_parse(&builder, text) || sop_key_end(&builder, out, &needed) != SOP_OK) {
+        free(buffer);
+        return cli_error(args, "key %.80s: not a key of this store (JSON parts are expected)", text);
+    }
+    return CLI_OK;
+}
+
+static void part_print(FILE *out, const sop_key_part *part)
+{
+    uint8_t buffer[SOP_KEY_SIZE_MAX];
+    sop_slice bytes;
+    switch (part->type) {
+    case SOP_KEY_NULL:
+        (void)fputs("null", out);
+        break;
+    case SOP_KEY_INT:
+        (void)fprintf(out, "%lld", (long long)part->int_value);
+        break;
+    case SOP_KEY_UINT:
+        (void)fprintf(out, "%llu", (unsigned long long)part->uint_value);
+        break;
+    case SOP_KEY_DOUBLE:
+        (void)fprintf(out, "%.17g", part->double_value);
+        break;
+    case SOP_KEY_BOOL:
+        (void)fputs(part->bool_value ? "true" : "false", out);
+        break;
+    case SOP_KEY_UUID:
+        cli_print_json(out, (sop_slice){part->uuid, 16});
+        break;
+    case SOP_KEY_BYTES:
+    case SOP_KEY_STRING:
+    default:
+        if (sop_key_part_bytes(part, buffer, sizeof buffer, &bytes) == SOP_OK) cli_print_json(out, bytes);
+        break;
+    }
+}
+
+void cli_key_print(FILE *out, int keys, sop_slice key, int json)
+{
+    if (keys == CLI_KEYS_TEXT) {
+        if (json) {
+            cli_print_json(out, key);
+        } else {
+            cli_print_text(out, key);
+        }
+        return;
+    }
+    sop_key_reader reader;
+    sop_key_part part;
+    int first = 1;
+    sop_key_read(&reader, key);
+    (void)fputc('[', out);
+    while (sop_key_next(&reader, &part) == SOP_OK) {
+        if (!first) (void)fputc(',', out);
+        first = 0;
+        part_print(out, &part);
+    }
+    (void)fputc(']', out);
+}

@@ -1,0 +1,240 @@
+/* SPDX-License-Identifier: MIT */
+/* The `sop` command: the table of commands, argument parsing, usage. */
+#include "cli/cli.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const cli_option NONE[] = {{NULL, 0}};
+static const cli_option CREATE_OPTIONS[] = {
+    {"duplicates", 0}, {"inline-max", 1}, {"describe", 1}, {NULL, 0}};
+static const cli_option SCAN_OPTIONS[] = {{"from", 1},    {"to", 1},      {"prefix", 1}, {"reverse", 0},
+                                          {"limit", 1},   {"at-rank", 1}, {"at", 1},     {"keys-only", 0},
+                                          {"values-only", 0}, {NULL, 0}};
+static const cli_option RANGE_OPTIONS[] = {{"from", 1}, {"to", 1}, {"prefix", 1}, {NULL, 0}};
+static const cli_option PUT_OPTIONS[] = {{"file", 1}, {"add", 0}, {NULL, 0}};
+static const cli_option GET_OPTIONS[] = {{"offset", 1}, {"size", 1}, {NULL, 0}};
+static const cli_option IMPORT_OPTIONS[] = {{"key", 1},     {"format", 1},  {"skip-bad", 1}, {"text", 0},
+                                            {"replace", 0}, {"no-header", 0}, {NULL, 0}};
+static const cli_option EXPORT_OPTIONS[] = {{"output", 1}, {"format", 1}, {"from", 1}, {"to", 1},
+                                            {"prefix", 1}, {NULL, 0}};
+static const cli_option DUMP_OPTIONS[] = {{"map", 0}, {"log", 1}, {"output", 1}, {NULL, 0}};
+static const cli_option CHECK_OPTIONS[] = {{"quick", 0}, {NULL, 0}};
+static const cli_option DROP_OPTIONS[] = {{"yes", 0}, {NULL, 0}};
+static const cli_option BENCH_OPTIONS[] = {{"items", 1}, {"sync", 1}, {NULL, 0}};
+
+static const cli_command COMMANDS[] = {
+    {"create", "DB [STORE]", "make a database, and a store in it", 1, 2, CREATE_OPTIONS, cmd_create},
+    {"ls", "DB", "list the stores", 1, 1, NONE, cmd_ls},
+    {"info", "DB [STORE]", "describe a database or a store", 1, 2, NONE, cmd_info},
+    {"get", "DB STORE KEY", "print a value", 3, 3, GET_OPTIONS, cmd_get},
+    {"put", "DB STORE KEY [VALUE]", "insert or replace (value from stdin or --file if left out)", 3, 4, PUT_OPTIONS, cmd_put},
+    {"rm", "DB STORE [KEY]", "remove an item, or a range", 2, 3, RANGE_OPTIONS, cmd_rm},
+    {"scan", "DB STORE", "print items in order", 2, 2, SCAN_OPTIONS, cmd_scan},
+    {"count", "DB STORE", "count items, exactly", 2, 2, RANGE_OPTIONS, cmd_count},
+    {"rank", "DB STORE KEY", "how many items come before a key", 3, 3, NONE, cmd_rank},
+    {"import", "DB STORE [FILE]", "read NDJSON, JSON, CSV or TSV into a store", 2, 3, IMPORT_OPTIONS, cmd_import},
+    {"export", "DB STORE", "write the values of a store", 2, 2, EXPORT_OPTIONS, cmd_export},
+    {"load", "DB [FILE]", "read what `dump` wrote", 1, 2, NONE, cmd_load},
+    {"dump", "DB [STORE]", "write all stores, or the map of live bytes, or the log", 1, 2, DUMP_OPTIONS, cmd_dump},
+    {"check", "DB", "verify every byte that the database refers to", 1, 1, CHECK_OPTIONS, cmd_check},
+    {"backup", "DB TARGET", "copy a database while it is in use", 2, 2, NONE, cmd_backup},
+    {"restore", "BACKUP TARGET", "make a database from a backup", 2, 2, NONE, cmd_restore},
+    {"stat", "DB", "figures of a database", 1, 1, NONE, cmd_stat},
+    {"drop", "DB STORE", "remove a store", 2, 2, DROP_OPTIONS, cmd_drop},
+    {"rename", "DB STORE NAME", "give a store another name", 3, 3, NONE, cmd_rename},
+    {"shell", "DB", "type commands about one database", 1, 1, NONE, cmd_shell},
+    {"bench", "[DB]", "a quick measurement of this machine", 0, 1, BENCH_OPTIONS, cmd_bench},
+    {"help", "[COMMAND]", "tell how a command is used", 0, 1, NONE, cmd_help},
+};
+
+const cli_command *cli_commands(size_t *count_out)
+{
+    *count_out = sizeof COMMANDS / sizeof COMMANDS[0];
+    return COMMANDS;
+}
+
+const cli_command *cli_command_find(const char *name)
+{
+    for (size_t i = 0; i < sizeof COMMANDS / sizeof COMMANDS[0]; i++) {
+        if (strcmp(COMMANDS[i].name, name) == 0) return &COMMANDS[i];
+    }
+    return NULL;
+}
+
+/* ---- messages ---- */
+
+int cli_usage_error(const cli_args *args, const char *format, ...)
+{
+    (void)fprintf(stderr, "sop%s%s: ", args->command == NULL ? "" : " ", args->command == NULL ? "" : args->command);
+    va_list list;
+    va_start(list, format);
+    (void)vfprintf(stderr, format, list);
+    va_end(list);
+    (void)fprintf(stderr, "; see sop help%s%s\n", args->command == NULL ? "" : " ", args->command == NULL ? "" : args->command);
+    return CLI_USAGE;
+}
+
+int cli_error(const cli_args *args, const char *format, ...)
+{
+    (void)fprintf(stderr, "sop %s: ", args->command);
+    va_list list;
+    va_start(list, format);
+    (void)vfprintf(stderr, format, list);
+    va_end(list);
+    (void)fputc('\n', stderr);
+    return CLI_FAILED;
+}
+
+int cli_fail(const cli_args *args, sop_status status, const sop_error *err)
+{
+    const char *text = err != NULL && err->message[0] != '\0' ? err->message : sop_status_text(status);
+    (void)cli_error(args, "%s", text);
+    if (cli_interrupted()) return CLI_INTERRUPTED;
+    return status == SOP_NOT_FOUND ? CLI_ABSENT : CLI_FAILED;
+}
+
+/* ---- arguments ---- */
+
+static int option_index(const cli_args *args, const char *name, size_t size)
+{
+    for (int i = 0; args->options[i].name != NULL; i++) {
+        if (strncmp(args->options[i].name, name, size) == 0 && args->options[i].name[size] == '\0') return i;
+    }
+    return -1;
+}
+
+const char *cli_value(const cli_args *args, const char *option)
+{
+    int i = option_index(args, option, strlen(option));
+    return i < 0 ? NULL : args->values[i];
+}
+
+int cli_flag(const cli_args *args, const char *option)
+{
+    return cli_value(args, option) != NULL;
+}
+
+int cli_number(const cli_args *args, const char *option, uint64_t fallback, uint64_t *out)
+{
+    const char *text = cli_value(args, option);
+    *out = fallback;
+    if (text == NULL) return 0;
+    char *end = NULL;
+    errno = 0;
+    unsigned long long number = strtoull(text, &end, 10);
+    if (errno != 0 || end == text || *end != '\0' || text[0] == '-') {
+        return cli_usage_error(args, "--%s %s: not a whole number", option, text);
+    }
+    *out = number;
+    return 0;
+}
+
+/* One argument that begins with --; *i moves on when the value is the next one. */
+static int option_parse(cli_args *args, int argc, char **argv, int *i)
+{
+    const char *name = argv[*i] + 2;
+    const char *equals = strchr(name, '=');
+    size_t size = equals == NULL ? strlen(name) : (size_t)(equals - name);
+    if (size == 4 && strncmp(name, "json", 4) == 0) {
+        args->json = 1;
+        return 0;
+    }
+    if (size == 5 && strncmp(name, "quiet", 5) == 0) {
+        args->quiet = 1;
+        return 0;
+    }
+    int index = option_index(args, name, size);
+    if (index < 0) return cli_usage_error(args, "unknown option --%.*s", (int)size, name);
+    if (!args->options[index].has_value) {
+        if (equals != NULL) return cli_usage_error(args, "--%.*s takes no value", (int)size, name);
+        args->values[index] = "";
+        return 0;
+    }
+    if (equals != NULL) {
+        args->values[index] = equals + 1;
+    } else if (*i + 1 < argc) {
+        args->values[index] = argv[++*i];
+    } else {
+        return cli_usage_error(args, "--%s needs a value", name);
+    }
+    return 0;
+}
+
+static int args_parse(cli_args *args, const cli_command *command, int argc, char **argv)
+{
+    int only_positional = 0;
+    for (int i = 1; i < argc; i++) {
+        if (!only_positional && strcmp(argv[i], "--") == 0) {
+            only_positional = 1;
+        } else if (!only_positional && strncmp(argv[i], "--", 2) == 0) {
+            int code = option_parse(args, argc, argv, &i);
+            if (code != 0) return code;
+        } else if (args->count == command->positional_max) {
+            return cli_usage_error(args, "too many arguments: %s", argv[i]);
+        } else {
+            args->positional[args->count++] = argv[i];
+        }
+    }
+    if (args->count < command->positional_min) {
+        return cli_usage_error(args, "usage: sop %s %s", command->name, command->arguments);
+    }
+    return 0;
+}
+
+/* ---- help ---- */
+
+static void help_command(const cli_command *command)
+{
+    (void)printf("sop %s %s\n    %s\n", command->name, command->arguments, command->summary);
+    for (int i = 0; command->options[i].name != NULL; i++) {
+        (void)printf("    --%s%s\n", command->options[i].name, command->options[i].has_value ? " VALUE" : "");
+    }
+    (void)printf("    --json    for machines\n");
+}
+
+int cmd_help(const cli_args *args)
+{
+    if (args->count == 1) {
+        const cli_command *command = cli_command_find(args->positional[0]);
+        if (command == NULL) return cli_usage_error(args, "there is no command %s", args->positional[0]);
+        help_command(command);
+        return CLI_OK;
+    }
+    (void)printf("sop %s: ACID B-trees in a folder\n\nusage: sop COMMAND ARGUMENTS [--json] [--quiet]\n\n", sop_version());
+    for (size_t i = 0; i < sizeof COMMANDS / sizeof COMMANDS[0]; i++) {
+        (void)printf("  %-8s %-22s %s\n", COMMANDS[i].name, COMMANDS[i].arguments, COMMANDS[i].summary);
+    }
+    (void)printf("\nDB is a folder, file:FOLDER?sync=off..., or memory:. Keys and values are text; \\xNN stands for a byte.\n");
+    return CLI_OK;
+}
+
+int cli_run(int argc, char **argv)
+{
+    cli_args args = {.options = NONE};
+    if (argc == 0 || strcmp(argv[0], "--help") == 0 || strcmp(argv[0], "-h") == 0) {
+        args.command = "help";
+        (void)cmd_help(&args);
+        return argc == 0 ? CLI_USAGE : CLI_OK;
+    }
+    if (strcmp(argv[0], "--version") == 0) {
+        (void)printf("sop %s\n", sop_version());
+        return CLI_OK;
+    }
+    const cli_command *command = cli_command_find(argv[0]);
+    if (command == NULL) return cli_usage_error(&args, "there is no command %s", argv[0]);
+    args.command = command->name;
+    args.options = command->options;
+    int code = args_parse(&args, command, argc, argv);
+    if (code != 0) return code;
+    code = command->run(&args);
+    if (fflush(stdout) != 0 && code == CLI_OK) return cli_error(&args, "writing the output: %s", strerror(errno));
+    return code;
+}
+
+int main(int argc, char **argv)
+{
+    return cli_run(argc - 1, argv + 1);
+}
