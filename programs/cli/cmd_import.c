@@ -1,0 +1,411 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * import: all records of the input, or none. They are read, keyed and sorted first; a new store is bulk loaded, an existing one
+ * gets them in one transaction.
+ */
+#include "cli/import.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { FIELDS_MAX = 16, BLOCK = 1 << 20 };
+
+typedef struct {
+    sop_slice key;
+    sop_slice value;
+    size_t line;
+} entry;
+
+typedef struct block {
+    struct block *next;
+    size_t used;
+    size_t size;
+} block;
+
+typedef struct {
+    const cli_args *args;
+    const char *source; /* name of the input in messages */
+    sop_json_path *fields[FIELDS_MAX];
+    const char *field_names[FIELDS_MAX];
+    char *field_text;
+    size_t field_count;
+    int keys; /* CLI_KEYS_... */
+    int keys_known; /* the store is there already and has its way of writing keys */
+    entry *entries;
+    size_t count;
+    size_t capacity;
+    block *blocks;
+    FILE *bad; /* --skip-bad */
+    size_t bad_count;
+    cli_progress progress;
+} import;
+
+/* ---- memory ---- */
+
+static void *keep(import *im, const void *bytes, size_t size)
+{
+    block *b = im->blocks;
+    if (b == NULL || b->size - b->used < size) {
+        size_t room = size > BLOCK ? size : BLOCK;
+        b = malloc(sizeof *b + room);
+        if (b == NULL) return NULL;
+        *b = (block){im->blocks, 0, room};
+        im->blocks = b;
+    }
+    char *copy = (char *)(b + 1) + b->used;
+    b->used += size;
+    if (size != 0) memcpy(copy, bytes, size);
+    return copy;
+}
+
+static void import_free(import *im)
+{
+    while (im->blocks != NULL) {
+        block *next = im->blocks->next;
+        free(im->blocks);
+        im->blocks = next;
+    }
+    for (size_t i = 0; i < im->field_count; i++) sop_json_path_free(im->fields[i]);
+    free(im->field_text);
+    free(im->entries);
+    if (im->bad != NULL) (void)fclose(im->bad);
+}
+
+/* ---- keys ---- */
+
+/* "package,size.download": names with dots inside objects; a leading slash makes it a JSON pointer. */
+static int fields_parse(import *im, const char *text)
+{
+    im->field_text = malloc(2 * strlen(text) + 2);
+    if (im->field_text == NULL) return cli_error(im->args, "out of memory");
+    char *to = im->field_text;
+    const char *from = text;
+    while (*from != '\0') {
+        if (im->field_count == FIELDS_MAX) return cli_usage_error(im->args, "--key: at most %d fields", FIELDS_MAX);
+        char *pointer = to;
+        int dotted = *from != '/';
+        if (dotted) *to++ = '/';
+        for (; *from != '\0' && *from != ','; from++) *to++ = dotted && *from == '.' ? '/' : *from;
+        *to++ = '\0';
+        from += *from == ',';
+        sop_error err = {0};
+        im->field_names[im->field_count] = pointer;
+        if (pointer[1] == '\0' || sop_json_path_new(sop_str(pointer), &im->fields[im->field_count], &err) != SOP_OK) {
+            return cli_usage_error(im->args, "--key %s: not field names", text);
+        }
+        im->field_count++;
+    }
+    return im->field_count == 0 ? cli_usage_error(im->args, "--key is empty") : CLI_OK;
+}
+
+static int key_problem(import_record *record, const import *im, size_t field, const char *what)
+{
+    (void)snprintf(record->problem, sizeof record->problem, "key field %.80s %s", im->field_names[field] + 1, what);
+    return 0;
+}
+
+static int number_add(sop_key_builder *builder, sop_slice raw)
+{
+    char text[400];
+    if (raw.size >= sizeof text) return 0;
+    memcpy(text, raw.data, raw.size);
+    text[raw.size] = '\0';
+    sop_json_number_kind kind = sop_json_number_classify(raw);
+    errno = 0;
+    if (kind == SOP_JSON_NUMBER_INT64) {
+        sop_key_add_int(builder, strtoll(text, NULL, 10));
+    } else if (kind == SOP_JSON_NUMBER_UINT64) {
+        sop_key_add_uint(builder, strtoull(text, NULL, 10));
+    } else {
+        sop_key_add_double(builder, strtod(text, NULL));
+    }
+    return errno == 0;
+}
+
+/* One field as a part of a tuple key, or (text keys) as the whole key. */
+static int part_make(import *im, import_record *record, size_t field, sop_key_builder *builder, sop_slice *text_out)
+{
+    sop_json_value value;
+    if (sop_json_pick(record->json, im->fields[field], &value) != SOP_OK) {
+        return key_problem(record, im, field, "is missing");
+    }
+    if (value.type == SOP_JSON_NUMBER && im->keys == CLI_KEYS_TUPLE) {
+        return number_add(builder, value.raw) || key_problem(record, im, field, "is a number out of range");
+    }
+    if (value.type == SOP_JSON_NUMBER) {
+        *text_out = value.raw;
+        return 1;
+    }
+    if (value.type != SOP_JSON_STRING) return key_problem(record, im, field, "is neither a string nor a number");
+    char *buffer = keep(im, NULL, 0) == NULL ? NULL : malloc(value.raw.size);
+    sop_slice plain;
+    if (buffer == NULL || sop_json_string_decode(value.raw, 1, buffer, value.raw.size, &plain) != SOP_OK) {
+        free(buffer);
+        return key_problem(record, im, field, "is not a valid string");
+    }
+    if (im->keys == CLI_KEYS_TUPLE) {
+        sop_key_add_string(builder, plain);
+    } else {
+        const void *copy = keep(im, plain.data, plain.size);
+        *text_out = (sop_slice){copy, copy == NULL ? 0 : plain.size};
+    }
+    free(buffer);
+    return 1;
+}
+
+static int key_make(import *im, import_record *record, sop_slice *key_out)
+{
+    uint8_t buffer[SOP_KEY_SIZE_MAX];
+    sop_key_builder builder;
+    size_t needed;
+    sop_slice text = {0};
+    sop_key_begin(&builder, buffer, sizeof buffer);
+    for (size_t i = 0; i < im->field_count; i++) {
+        if (!part_make(im, record, i, &builder, &text)) return 0;
+    }
+    if (im->keys == CLI_KEYS_TUPLE) {
+        if (sop_key_end(&builder, &text, &needed) != SOP_OK) return key_problem(record, im, 0, "makes a key over 4,096 bytes");
+        text.data = keep(im, text.data, text.size);
+    }
+    if (text.size == 0 || text.data == NULL) return key_problem(record, im, 0, "is empty");
+    if (text.size > SOP_KEY_SIZE_MAX) return key_problem(record, im, 0, "makes a key over 4,096 bytes");
+    *key_out = text;
+    return 1;
+}
+
+/* ---- records ---- */
+
+static int bad_record(import *im, const import_record *record)
+{
+    if (im->bad == NULL) return cli_error(im->args, "%s:%zu: %s; nothing was imported", im->source, record->line, record->problem);
+    im->bad_count++;
+    (void)fprintf(im->bad, "%s:%zu: %s\n", im->source, record->line, record->problem);
+    return CLI_OK;
+}
+
+static int record_add(import *im, import_record *record, int copy_value)
+{
+    entry e = {.line = record->line};
+    if (record->problem[0] != '\0' || !key_make(im, record, &e.key)) return bad_record(im, record);
+    if (im->count == im->capacity) {
+        size_t capacity = im->capacity * 2 + 1024;
+        entry *grown = realloc(im->entries, capacity * sizeof *grown);
+        if (grown == NULL) return cli_error(im->args, "out of memory");
+        im->entries = grown;
+        im->capacity = capacity;
+    }
+    e.value = record->json;
+    if (copy_value) e.value.data = keep(im, record->json.data, record->json.size);
+    if (e.value.data == NULL) return cli_error(im->args, "out of memory");
+    im->entries[im->count++] = e;
+    return cli_progress_step(im->count, 0, &im->progress) == SOP_OK ? CLI_OK : CLI_INTERRUPTED;
+}
+
+static int records_read(import *im, sop_slice data, int format)
+{
+    import_reader reader;
+    import_record record;
+    int code = CLI_OK;
+    int bad_header = import_reader_init(
+        &reader, data, format, cli_flag(im->args, "text"), cli_flag(im->args, "no-header"));
+    if (bad_header) code = cli_error(im->args, "%s: %s; nothing was imported", im->source, reader.problem);
+    /* Slices of NDJSON and JSON point into the input; those of tables into a buffer that is used again. */
+    int copy = format == IMPORT_CSV || format == IMPORT_TSV;
+    while (code == CLI_OK && import_reader_next(&reader, &record)) {
+        if (im->field_count == 0 && reader.column_count != 0) {
+            code = cli_usage_error(im->args, "--key FIELD is needed, for instance --key %.*s", (int)reader.columns[0].size,
+                                   (const char *)reader.columns[0].data);
+        } else if (im->field_count == 0) {
+            code = cli_usage_error(im->args, "--key FIELD is needed");
+        } else {
+            code = record_add(im, &record, copy);
+        }
+    }
+    import_reader_deinit(&reader);
+    return code;
+}
+
+static int slice_order(sop_slice a, sop_slice b)
+{
+    size_t common = a.size < b.size ? a.size : b.size;
+    int order = common == 0 ? 0 : memcmp(a.data, b.data, common);
+    return order != 0 ? order : (a.size > b.size) - (a.size < b.size);
+}
+
+static int entry_order(const void *a, const void *b)
+{
+    const entry *x = a;
+    const entry *y = b;
+    int order = slice_order(x->key, y->key);
+    return order != 0 ? order : (x->line > y->line) - (x->line < y->line);
+}
+
+/* Sorted, and each key once: with --replace the last of equals stays, else they are an error. */
+static int entries_sort(import *im)
+{
+    if (im->count > 1) qsort(im->entries, im->count, sizeof *im->entries, entry_order);
+    size_t kept = 0;
+    for (size_t i = 0; i < im->count; i++) {
+        int same = kept != 0 && slice_order(im->entries[kept - 1].key, im->entries[i].key) == 0;
+        if (same && cli_flag(im->args, "replace")) {
+            im->entries[kept - 1] = im->entries[i];
+            continue;
+        }
+        if (same) {
+            import_record record = {.line = im->entries[i].line};
+            (void)snprintf(record.problem, sizeof record.problem, "the same key as in line %zu (--replace keeps the last)",
+                           im->entries[kept - 1].line);
+            int code = bad_record(im, &record);
+            if (code != CLI_OK) return code;
+            continue;
+        }
+        im->entries[kept++] = im->entries[i];
+    }
+    im->count = kept;
+    return CLI_OK;
+}
+
+/* ---- writing ---- */
+
+static void attributes_make(const import *im, sop_json_writer *writer, sop_slice *out)
+{
+    sop_json_object_begin(writer);
+    sop_json_key(writer, sop_str("key"));
+    sop_json_object_begin(writer);
+    sop_json_key(writer, sop_str("encoding"));
+    sop_json_string(writer, sop_str(im->keys == CLI_KEYS_TUPLE ? "tuple" : "text"));
+    sop_json_key(writer, sop_str("fields"));
+    sop_json_array_begin(writer);
+    for (size_t i = 0; i < im->field_count; i++) sop_json_string(writer, sop_str(im->field_names[i]));
+    sop_json_array_end(writer);
+    sop_json_object_end(writer);
+    sop_json_key(writer, sop_str("value"));
+    sop_json_string(writer, sop_str("json"));
+    sop_json_object_end(writer);
+    if (sop_json_writer_end(writer, out) != SOP_OK) *out = (sop_slice){0};
+}
+
+static int load_new(import *im, sop_db *db, const char *store)
+{
+    sop_error err = {0};
+    sop_bulk *bulk;
+    sop_store_options options = SOP_STORE_OPTIONS_INIT;
+    sop_json_writer writer;
+    sop_json_writer_init(&writer, 0);
+    attributes_make(im, &writer, &options.attributes);
+    sop_status status = sop_bulk_open(db, store, &options, &bulk, &err);
+    sop_json_writer_deinit(&writer);
+    if (status != SOP_OK) return cli_fail(im->args, status, &err);
+    for (size_t i = 0; i < im->count && status == SOP_OK; i++) {
+        status = sop_bulk_add(bulk, im->entries[i].key, im->entries[i].value);
+    }
+    if (status == SOP_OK) status = sop_bulk_finish(bulk, NULL);
+    if (status == SOP_OK) return CLI_OK;
+    int code = cli_fail(im->args, status, sop_bulk_error(bulk));
+    sop_bulk_abort(bulk);
+    return code;
+}
+
+static int add_to_existing(import *im, sop_txn *txn, sop_store *store)
+{
+    int replace = cli_flag(im->args, "replace");
+    for (size_t i = 0; i < im->count; i++) {
+        sop_status status = replace ? sop_store_put(store, im->entries[i].key, im->entries[i].value)
+                                    : sop_store_add(store, im->entries[i].key, im->entries[i].value);
+        if (status == SOP_EXISTS) {
+            import_record record = {.line = im->entries[i].line};
+            (void)snprintf(record.problem, sizeof record.problem, "the key is in the store already (--replace overwrites)");
+            int code = bad_record(im, &record);
+            if (code != CLI_OK) return code;
+            continue;
+        }
+        if (status != SOP_OK) return cli_fail(im->args, status, sop_txn_error(txn));
+        if (cli_interrupted()) return CLI_INTERRUPTED;
+    }
+    sop_status status = sop_txn_commit(txn);
+    return status == SOP_OK ? CLI_OK : cli_fail(im->args, status, sop_txn_error(txn));
+}
+
+/* Whether the store is there, and how it writes its keys. */
+static int store_look(import *im, sop_db *db, const char *name, sop_txn **txn_out, sop_store **store_out)
+{
+    sop_error err = {0};
+    *store_out = NULL;
+    sop_status status = sop_txn_begin(db, SOP_TXN_WRITE, txn_out, &err);
+    if (status != SOP_OK) return cli_fail(im->args, status, &err);
+    status = sop_store_open(*txn_out, name, store_out);
+    if (status == SOP_OK) im->keys = cli_keys_of(*store_out);
+    if (status == SOP_OK || status == SOP_NOT_FOUND) return CLI_OK;
+    return cli_fail(im->args, status, sop_txn_error(*txn_out));
+}
+
+/* One string field gives plain text keys; anything else keys of typed parts. */
+static void keys_choose(import *im, sop_slice data, int format)
+{
+    im->keys = im->field_count > 1 ? CLI_KEYS_TUPLE : CLI_KEYS_TEXT;
+    if (im->field_count != 1) return;
+    import_reader reader;
+    import_record record;
+    sop_json_value value;
+    int bad = import_reader_init(&reader, data, format, cli_flag(im->args, "text"), cli_flag(im->args, "no-header"));
+    while (!bad && import_reader_next(&reader, &record)) {
+        if (record.problem[0] != '\0' || sop_json_pick(record.json, im->fields[0], &value) != SOP_OK) continue;
+        if (value.type == SOP_JSON_NUMBER) im->keys = CLI_KEYS_TUPLE;
+        break;
+    }
+    import_reader_deinit(&reader);
+}
+
+static int import_into(import *im, sop_db *db, sop_slice data, int format)
+{
+    const char *name = im->args->positional[1];
+    sop_txn *txn = NULL;
+    sop_store *store;
+    keys_choose(im, data, format);
+    int code = store_look(im, db, name, &txn, &store);
+    if (code == CLI_OK) code = records_read(im, data, format);
+    if (code == CLI_OK) code = entries_sort(im);
+    if (code == CLI_OK) code = store == NULL ? load_new(im, db, name) : add_to_existing(im, txn, store);
+    sop_txn_close(txn);
+    return code;
+}
+
+int cmd_import(const cli_args *args)
+{
+    import im = {.args = args};
+    const char *path = args->count > 2 && strcmp(args->positional[2], "-") != 0 ? args->positional[2] : NULL;
+    const char *key = cli_value(args, "key");
+    const char *bad = cli_value(args, "skip-bad");
+    im.source = path == NULL ? "standard input" : path;
+    char *data = NULL;
+    size_t size = 0;
+    int format = IMPORT_NDJSON;
+    sop_db *db = NULL;
+    int code = key == NULL ? CLI_OK : fields_parse(&im, key);
+    if (code == CLI_OK) code = import_file_read(args, path, &data, &size);
+    if (code == CLI_OK) code = import_format(args, path, (sop_slice){data, size}, &format);
+    if (code == CLI_OK && bad != NULL) {
+        im.bad = fopen(bad, "w");
+        if (im.bad == NULL) code = cli_error(args, "%s: %s", bad, strerror(errno));
+    }
+    if (code == CLI_OK) code = cli_open(args, args->positional[0], 1, &db);
+    if (code == CLI_OK) {
+        cli_progress_begin(&im.progress, args, "importing");
+        code = import_into(&im, db, (sop_slice){data, size}, format);
+        cli_progress_end(&im.progress);
+        code = cli_close(args, db, code);
+    }
+    if (code == CLI_OK && !args->quiet) {
+        char count[32];
+        if (args->json) {
+            (void)printf("{\"imported\":%zu,\"skipped\":%zu}\n", im.count, im.bad_count);
+        } else {
+            (void)printf("%s imported", cli_thousands(im.count, count));
+            (void)printf(im.bad_count == 0 ? "\n" : ", %zu bad records in %s\n", im.bad_count, bad);
+        }
+    }
+    import_free(&im);
+    free(data);
+    return code;
+}
