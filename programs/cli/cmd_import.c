@@ -31,7 +31,6 @@ typedef struct {
     char *field_text;
     size_t field_count;
     int keys; /* CLI_KEYS_... */
-    int keys_known; /* the store is there already and has its way of writing keys */
     entry *entries;
     size_t count;
     size_t capacity;
@@ -357,18 +356,32 @@ static void keys_choose(import *im, sop_slice data, int format)
     import_reader_deinit(&reader);
 }
 
-static int import_into(import *im, sop_db *db, sop_slice data, int format)
+/* The database is made only when all records are known to be good. */
+static int import_into(import *im, sop_slice data, int format)
 {
-    const char *name = im->args->positional[1];
+    const cli_args *args = im->args;
+    sop_error err = {0};
+    sop_db *db = NULL;
     sop_txn *txn = NULL;
-    sop_store *store;
+    sop_store *store = NULL;
+    sop_db_options options = SOP_DB_OPTIONS_INIT;
+    options.open_mode = SOP_OPEN_EXISTING;
+    int code = CLI_OK;
+    sop_status status = sop_db_open(args->positional[0], &options, &db, &err);
+    if (status != SOP_OK && status != SOP_NOT_FOUND) return cli_fail(args, status, &err);
     keys_choose(im, data, format);
-    int code = store_look(im, db, name, &txn, &store);
+    if (db != NULL) {
+        cli_interrupt_target(db);
+        code = store_look(im, db, args->positional[1], &txn, &store);
+    }
     if (code == CLI_OK) code = records_read(im, data, format);
     if (code == CLI_OK) code = entries_sort(im);
-    if (code == CLI_OK) code = store == NULL ? load_new(im, db, name) : add_to_existing(im, txn, store);
+    if (code == CLI_OK && db == NULL) code = cli_open(args, args->positional[0], 1, &db);
+    if (code == CLI_OK) {
+        code = store == NULL ? load_new(im, db, args->positional[1]) : add_to_existing(im, txn, store);
+    }
     sop_txn_close(txn);
-    return code;
+    return cli_close(args, db, code);
 }
 
 int cmd_import(const cli_args *args)
@@ -381,7 +394,6 @@ int cmd_import(const cli_args *args)
     char *data = NULL;
     size_t size = 0;
     int format = IMPORT_NDJSON;
-    sop_db *db = NULL;
     int code = key == NULL ? CLI_OK : fields_parse(&im, key);
     if (code == CLI_OK) code = import_file_read(args, path, &data, &size);
     if (code == CLI_OK) code = import_format(args, path, (sop_slice){data, size}, &format);
@@ -389,12 +401,10 @@ int cmd_import(const cli_args *args)
         im.bad = fopen(bad, "w");
         if (im.bad == NULL) code = cli_error(args, "%s: %s", bad, strerror(errno));
     }
-    if (code == CLI_OK) code = cli_open(args, args->positional[0], 1, &db);
     if (code == CLI_OK) {
         cli_progress_begin(&im.progress, args, "importing");
-        code = import_into(&im, db, (sop_slice){data, size}, format);
+        code = import_into(&im, (sop_slice){data, size}, format);
         cli_progress_end(&im.progress);
-        code = cli_close(args, db, code);
     }
     if (code == CLI_OK && !args->quiet) {
         char count[32];
