@@ -26,10 +26,10 @@ typedef struct {
     const char *command;
     const char *positional[CLI_ARGS_MAX];
     int count;
-    const cli_option *options; /* ended by a NULL name */
+    const cli_option *options;        /* ended by a NULL name */
     const char *values[CLI_ARGS_MAX]; /* by option; "" for a flag that is set, NULL: not given */
-    int json;  /* --json */
-    int quiet; /* --quiet */
+    int json;                         /* --json */
+    int quiet;                        /* --quiet */
 } cli_args;
 
 typedef struct {
@@ -45,7 +45,8 @@ typedef struct {
 const cli_command *cli_commands(size_t *count_out);
 const cli_command *cli_command_find(const char *name);
 /* One line on stderr and CLI_USAGE. */
-int cli_usage_error(const cli_args *args, const char *format, ...) __attribute__((format(printf, 2, 3)));
+int cli_usage_error(const cli_args *args, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
 /* NULL when not given. */
 const char *cli_value(const cli_args *args, const char *option);
 int cli_flag(const cli_args *args, const char *option);

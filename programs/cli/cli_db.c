@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* Opening what a command works on, and how keys look. */
-#include "cli/cli.h"
-
 #include <stdlib.h>
 #include <string.h>
 
+#include "cli/cli.h"
 #include "json/json.h"
 
 int cli_open(const cli_args *args, const char *url, int create, sop_db **db_out)
@@ -62,11 +61,14 @@ int cli_session_close(cli_session *s, int code)
 int cli_keys_of(sop_store *store)
 {
     sop_store_info info = SOP_STORE_INFO_INIT;
-    if (sop_store_info_get(store, &info) != SOP_OK || info.attributes.size == 0) return CLI_KEYS_TEXT;
-    sop_json_step steps[2] = {{SOP_JSON_STEP_NAME, {"key", 3}, 0}, {SOP_JSON_STEP_NAME, {"encoding", 8}, 0}};
+    if (sop_store_info_get(store, &info) != SOP_OK || info.attributes.size == 0)
+        return CLI_KEYS_TEXT;
+    sop_json_step steps[2] = {{SOP_JSON_STEP_NAME, {"key", 3}, 0},
+                              {SOP_JSON_STEP_NAME, {"encoding", 8}, 0}};
     sop_json_path path = {steps, 2};
     sop_json_value value;
-    if (sop_json_pick(info.attributes, &path, &value) != SOP_OK || value.type != SOP_JSON_STRING) return CLI_KEYS_TEXT;
+    if (sop_json_pick(info.attributes, &path, &value) != SOP_OK || value.type != SOP_JSON_STRING)
+        return CLI_KEYS_TEXT;
     return sop_json_string_equal(value.raw, sop_str("tuple")) ? CLI_KEYS_TUPLE : CLI_KEYS_TEXT;
 }
 
@@ -99,7 +101,8 @@ static int part_add(sop_key_builder *builder, const sop_json_value *value)
     case SOP_JSON_STRING: {
         char *buffer = malloc(value->raw.size);
         sop_slice bytes;
-        int good = buffer != NULL && sop_json_string_decode(value->raw, 0, buffer, value->raw.size, &bytes) == SOP_OK;
+        int good = buffer != NULL &&
+                   sop_json_string_decode(value->raw, 0, buffer, value->raw.size, &bytes) == SOP_OK;
         if (good) sop_key_add_string(builder, bytes);
         free(buffer);
         return good;
@@ -145,7 +148,8 @@ int cli_key_parse(const cli_args *args, int keys, const char *text, sop_slice *o
     sop_key_begin(&builder, buffer, SOP_KEY_SIZE_MAX);
     if (!tuple_parse(&builder, text) || sop_key_end(&builder, out, &needed) != SOP_OK) {
         free(buffer);
-        return cli_error(args, "key %.80s: not a key of this store (JSON parts are expected)", text);
+        return cli_error(args, "key %.80s: not a key of this store (JSON parts are expected)",
+                         text);
     }
     return CLI_OK;
 }
@@ -176,7 +180,8 @@ static void part_print(FILE *out, const sop_key_part *part)
     case SOP_KEY_BYTES:
     case SOP_KEY_STRING:
     default:
-        if (sop_key_part_bytes(part, buffer, sizeof buffer, &bytes) == SOP_OK) cli_print_json(out, bytes);
+        if (sop_key_part_bytes(part, buffer, sizeof buffer, &bytes) == SOP_OK)
+            cli_print_json(out, bytes);
         break;
     }
 }

@@ -1,45 +1,51 @@
 /* SPDX-License-Identifier: MIT */
 /* The `sop` command: the table of commands, argument parsing, usage. */
-#include "cli/cli.h"
-
 #include <errno.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "cli/cli.h"
+
 static const cli_option NONE[] = {{NULL, 0}};
 static const cli_option CREATE_OPTIONS[] = {
     {"duplicates", 0}, {"inline-max", 1}, {"describe", 1}, {NULL, 0}};
-static const cli_option SCAN_OPTIONS[] = {{"from", 1},    {"to", 1},      {"prefix", 1}, {"reverse", 0},
-                                          {"limit", 1},   {"at-rank", 1}, {"at", 1},     {"keys-only", 0},
-                                          {"values-only", 0}, {NULL, 0}};
+static const cli_option SCAN_OPTIONS[] = {
+    {"from", 1},    {"to", 1}, {"prefix", 1},    {"reverse", 0},     {"limit", 1},
+    {"at-rank", 1}, {"at", 1}, {"keys-only", 0}, {"values-only", 0}, {NULL, 0}};
 static const cli_option RANGE_OPTIONS[] = {{"from", 1}, {"to", 1}, {"prefix", 1}, {NULL, 0}};
 static const cli_option PUT_OPTIONS[] = {{"file", 1}, {"add", 0}, {NULL, 0}};
 static const cli_option GET_OPTIONS[] = {{"offset", 1}, {"size", 1}, {NULL, 0}};
-static const cli_option IMPORT_OPTIONS[] = {{"key", 1},     {"format", 1},  {"skip-bad", 1}, {"text", 0},
-                                            {"replace", 0}, {"no-header", 0}, {NULL, 0}};
-static const cli_option EXPORT_OPTIONS[] = {{"output", 1}, {"format", 1}, {"from", 1}, {"to", 1},
-                                            {"prefix", 1}, {NULL, 0}};
+static const cli_option IMPORT_OPTIONS[] = {{"key", 1},  {"format", 1},  {"skip-bad", 1},
+                                            {"text", 0}, {"replace", 0}, {"no-header", 0},
+                                            {NULL, 0}};
+static const cli_option EXPORT_OPTIONS[] = {{"output", 1}, {"format", 1}, {"from", 1},
+                                            {"to", 1},     {"prefix", 1}, {NULL, 0}};
 static const cli_option DUMP_OPTIONS[] = {{"map", 0}, {"log", 1}, {"output", 1}, {NULL, 0}};
 static const cli_option CHECK_OPTIONS[] = {{"quick", 0}, {NULL, 0}};
 static const cli_option DROP_OPTIONS[] = {{"yes", 0}, {NULL, 0}};
 static const cli_option BENCH_OPTIONS[] = {{"items", 1}, {"sync", 1}, {NULL, 0}};
 
 static const cli_command COMMANDS[] = {
-    {"create", "DB [STORE]", "make a database, and a store in it", 1, 2, CREATE_OPTIONS, cmd_create},
+    {"create", "DB [STORE]", "make a database, and a store in it", 1, 2, CREATE_OPTIONS,
+     cmd_create},
     {"ls", "DB", "list the stores", 1, 1, NONE, cmd_ls},
     {"info", "DB [STORE]", "describe a database or a store", 1, 2, NONE, cmd_info},
     {"get", "DB STORE KEY", "print a value", 3, 3, GET_OPTIONS, cmd_get},
-    {"put", "DB STORE KEY [VALUE]", "insert or replace (value from stdin or --file if left out)", 3, 4, PUT_OPTIONS, cmd_put},
+    {"put", "DB STORE KEY [VALUE]", "insert or replace (value from stdin or --file if left out)", 3,
+     4, PUT_OPTIONS, cmd_put},
     {"rm", "DB STORE [KEY]", "remove an item, or a range", 2, 3, RANGE_OPTIONS, cmd_rm},
     {"scan", "DB STORE", "print items in order", 2, 2, SCAN_OPTIONS, cmd_scan},
     {"count", "DB STORE", "count items, exactly", 2, 2, RANGE_OPTIONS, cmd_count},
     {"rank", "DB STORE KEY", "how many items come before a key", 3, 3, NONE, cmd_rank},
-    {"import", "DB STORE [FILE]", "read NDJSON, JSON, CSV or TSV into a store", 2, 3, IMPORT_OPTIONS, cmd_import},
+    {"import", "DB STORE [FILE]", "read NDJSON, JSON, CSV or TSV into a store", 2, 3,
+     IMPORT_OPTIONS, cmd_import},
     {"export", "DB STORE", "write the values of a store", 2, 2, EXPORT_OPTIONS, cmd_export},
     {"load", "DB [FILE]", "read what `dump` wrote", 1, 2, NONE, cmd_load},
-    {"dump", "DB [STORE]", "write all stores, or the map of live bytes, or the log", 1, 2, DUMP_OPTIONS, cmd_dump},
-    {"check", "DB", "verify every byte that the database refers to", 1, 1, CHECK_OPTIONS, cmd_check},
+    {"dump", "DB [STORE]", "write all stores, or the map of live bytes, or the log", 1, 2,
+     DUMP_OPTIONS, cmd_dump},
+    {"check", "DB", "verify every byte that the database refers to", 1, 1, CHECK_OPTIONS,
+     cmd_check},
     {"backup", "DB TARGET", "copy a database while it is in use", 2, 2, NONE, cmd_backup},
     {"restore", "BACKUP TARGET", "make a database from a backup", 2, 2, NONE, cmd_restore},
     {"stat", "DB", "figures of a database", 1, 1, NONE, cmd_stat},
@@ -68,12 +74,14 @@ const cli_command *cli_command_find(const char *name)
 
 int cli_usage_error(const cli_args *args, const char *format, ...)
 {
-    (void)fprintf(stderr, "sop%s%s: ", args->command == NULL ? "" : " ", args->command == NULL ? "" : args->command);
+    (void)fprintf(stderr, "sop%s%s: ", args->command == NULL ? "" : " ",
+                  args->command == NULL ? "" : args->command);
     va_list list;
     va_start(list, format);
     (void)vfprintf(stderr, format, list);
     va_end(list);
-    (void)fprintf(stderr, "; see sop help%s%s\n", args->command == NULL ? "" : " ", args->command == NULL ? "" : args->command);
+    (void)fprintf(stderr, "; see sop help%s%s\n", args->command == NULL ? "" : " ",
+                  args->command == NULL ? "" : args->command);
     return CLI_USAGE;
 }
 
@@ -90,7 +98,8 @@ int cli_error(const cli_args *args, const char *format, ...)
 
 int cli_fail(const cli_args *args, sop_status status, const sop_error *err)
 {
-    const char *text = err != NULL && err->message[0] != '\0' ? err->message : sop_status_text(status);
+    const char *text =
+        err != NULL && err->message[0] != '\0' ? err->message : sop_status_text(status);
     (void)cli_error(args, "%s", text);
     if (cli_interrupted()) return CLI_INTERRUPTED;
     return status == SOP_NOT_FOUND ? CLI_ABSENT : CLI_FAILED;
@@ -101,7 +110,8 @@ int cli_fail(const cli_args *args, sop_status status, const sop_error *err)
 static int option_index(const cli_args *args, const char *name, size_t size)
 {
     for (int i = 0; args->options[i].name != NULL; i++) {
-        if (strncmp(args->options[i].name, name, size) == 0 && args->options[i].name[size] == '\0') return i;
+        if (strncmp(args->options[i].name, name, size) == 0 && args->options[i].name[size] == '\0')
+            return i;
     }
     return -1;
 }
@@ -190,7 +200,8 @@ static void help_command(const cli_command *command)
 {
     (void)printf("sop %s %s\n    %s\n", command->name, command->arguments, command->summary);
     for (int i = 0; command->options[i].name != NULL; i++) {
-        (void)printf("    --%s%s\n", command->options[i].name, command->options[i].has_value ? " VALUE" : "");
+        (void)printf("    --%s%s\n", command->options[i].name,
+                     command->options[i].has_value ? " VALUE" : "");
     }
     (void)printf("    --json    for machines\n");
 }
@@ -199,15 +210,20 @@ int cmd_help(const cli_args *args)
 {
     if (args->count == 1) {
         const cli_command *command = cli_command_find(args->positional[0]);
-        if (command == NULL) return cli_usage_error(args, "there is no command %s", args->positional[0]);
+        if (command == NULL)
+            return cli_usage_error(args, "there is no command %s", args->positional[0]);
         help_command(command);
         return CLI_OK;
     }
-    (void)printf("sop %s: ACID B-trees in a folder\n\nusage: sop COMMAND ARGUMENTS [--json] [--quiet]\n\n", sop_version());
+    (void)printf(
+        "sop %s: ACID B-trees in a folder\n\nusage: sop COMMAND ARGUMENTS [--json] [--quiet]\n\n",
+        sop_version());
     for (size_t i = 0; i < sizeof COMMANDS / sizeof COMMANDS[0]; i++) {
-        (void)printf("  %-8s %-22s %s\n", COMMANDS[i].name, COMMANDS[i].arguments, COMMANDS[i].summary);
+        (void)printf("  %-8s %-22s %s\n", COMMANDS[i].name, COMMANDS[i].arguments,
+                     COMMANDS[i].summary);
     }
-    (void)printf("\nDB is a folder, file:FOLDER?sync=off..., or memory:. Keys and values are text; \\xNN stands for a byte.\n");
+    (void)printf("\nDB is a folder, file:FOLDER?sync=off..., or memory:. Keys and values are text; "
+                 "\\xNN stands for a byte.\n");
     return CLI_OK;
 }
 
@@ -230,7 +246,8 @@ int cli_run(int argc, char **argv)
     int code = args_parse(&args, command, argc, argv);
     if (code != 0) return code;
     code = command->run(&args);
-    if (fflush(stdout) != 0 && code == CLI_OK) return cli_error(&args, "writing the output: %s", strerror(errno));
+    if (fflush(stdout) != 0 && code == CLI_OK)
+        return cli_error(&args, "writing the output: %s", strerror(errno));
     return code;
 }
 

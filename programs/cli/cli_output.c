@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /* How bytes and numbers are shown and read, progress, Ctrl-C. */
 #define _DEFAULT_SOURCE 1 /* isatty, sigaction flags */
-#include "cli/cli.h"
-
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
+
+#include "cli/cli.h"
 
 /* ---- bytes ---- */
 
@@ -65,7 +65,8 @@ static void print_base64(FILE *out, sop_slice bytes)
     const uint8_t *p = bytes.data;
     for (size_t i = 0; i < bytes.size; i += 3) {
         size_t left = bytes.size - i;
-        uint32_t v = (uint32_t)p[i] << 16 | (left > 1 ? (uint32_t)p[i + 1] << 8 : 0) | (left > 2 ? p[i + 2] : 0u);
+        uint32_t v = (uint32_t)p[i] << 16 | (left > 1 ? (uint32_t)p[i + 1] << 8 : 0) |
+                     (left > 2 ? p[i + 2] : 0u);
         (void)fputc(digits[v >> 18], out);
         (void)fputc(digits[v >> 12 & 63], out);
         (void)fputc(left > 1 ? digits[v >> 6 & 63] : '=', out);
@@ -116,7 +117,8 @@ sop_slice cli_unescape(const char *text)
         if (text[i] == '\\' && text[i + 1] == '\\') {
             bytes[n++] = '\\';
             i++;
-        } else if (text[i] == '\\' && text[i + 1] == 'x' && hex_digit(text[i + 2]) >= 0 && hex_digit(text[i + 3]) >= 0) {
+        } else if (text[i] == '\\' && text[i + 1] == 'x' && hex_digit(text[i + 2]) >= 0 &&
+                   hex_digit(text[i + 3]) >= 0) {
             bytes[n++] = (uint8_t)(hex_digit(text[i + 2]) << 4 | hex_digit(text[i + 3]));
             i += 3;
         } else {
@@ -212,7 +214,8 @@ sop_status cli_progress_step(uint64_t done, uint64_t total, void *context)
     }
     int filled = (int)(done * 30 / total);
     (void)fprintf(stderr, "\r%s [", progress->what);
-    for (int i = 0; i < 30; i++) (void)fputc(i < filled ? '#' : '.', stderr);
+    for (int i = 0; i < 30; i++)
+        (void)fputc(i < filled ? '#' : '.', stderr);
     (void)fprintf(stderr, "] %3d %%\033[K", (int)(done * 100 / total));
     return SOP_OK;
 }

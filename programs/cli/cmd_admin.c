@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* check, backup, restore: keeping a database safe. */
-#include "cli/cli.h"
-
 #include <stdlib.h>
 #include <string.h>
+
+#include "cli/cli.h"
 
 typedef struct {
     const cli_args *args;
@@ -47,20 +47,16 @@ int cmd_check(const cli_args *args)
     char items[32];
     char bytes[32];
     if (args->json) {
-        (void)printf("{\"findings\":%llu,\"stores\":%llu,\"items\":%llu,\"nodes\":%llu,\"values\":%llu,\"frames\":%llu,\"bytes\":%llu}\n",
-                     (unsigned long long)report.findings,
-                     (unsigned long long)report.stores,
-                     (unsigned long long)report.items,
-                     (unsigned long long)report.nodes,
-                     (unsigned long long)report.values,
-                     (unsigned long long)report.frames,
+        (void)printf("{\"findings\":%llu,\"stores\":%llu,\"items\":%llu,\"nodes\":%llu,\"values\":%"
+                     "llu,\"frames\":%llu,\"bytes\":%llu}\n",
+                     (unsigned long long)report.findings, (unsigned long long)report.stores,
+                     (unsigned long long)report.items, (unsigned long long)report.nodes,
+                     (unsigned long long)report.values, (unsigned long long)report.frames,
                      (unsigned long long)report.bytes);
     } else if (report.findings == 0 && status == SOP_OK) {
         (void)printf("sound: %llu stores, %s items in the base, %llu log frames, %s verified\n",
-                     (unsigned long long)report.stores,
-                     cli_thousands(report.items, items),
-                     (unsigned long long)report.frames,
-                     cli_bytes(report.bytes, bytes));
+                     (unsigned long long)report.stores, cli_thousands(report.items, items),
+                     (unsigned long long)report.frames, cli_bytes(report.bytes, bytes));
     }
     if (status != SOP_OK) code = cli_fail(args, status, &err);
     return cli_close(args, db, code);

@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* export: the values of a store, byte for byte. dump and load: everything, as lines that load reads back. */
-#include "cli/cli.h"
-
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "cli/cli.h"
 #include "cli/import.h"
 #include "json/json.h"
 
@@ -25,7 +24,8 @@ static int output_close(const cli_args *args, FILE *out, int code)
     int bad = ferror(out) || fflush(out) != 0;
     int reason = errno;
     if (out != stdout && fclose(out) != 0) bad = 1;
-    return bad && code == CLI_OK ? cli_error(args, "writing the output: %s", strerror(reason)) : code;
+    return bad && code == CLI_OK ? cli_error(args, "writing the output: %s", strerror(reason))
+                                 : code;
 }
 
 /* ---- export ---- */
@@ -61,12 +61,14 @@ static int export_bounds(cli_session *s, sop_cursor *cursor)
     sop_slice from = {0};
     sop_slice to = {0};
     uint8_t end[SOP_KEY_SIZE_MAX];
-    const char *text = cli_value(args, "prefix") != NULL ? cli_value(args, "prefix") : cli_value(args, "from");
+    const char *text =
+        cli_value(args, "prefix") != NULL ? cli_value(args, "prefix") : cli_value(args, "from");
     int code = text == NULL ? CLI_OK : cli_key_parse(args, keys, text, &from);
     void *from_memory = (void *)(uintptr_t)from.data;
     void *to_memory = NULL;
     if (code == CLI_OK && cli_value(args, "prefix") != NULL) {
-        if (sop_key_prefix_end(from, end, sizeof end, &to) != SOP_OK) code = cli_usage_error(args, "--prefix is too long");
+        if (sop_key_prefix_end(from, end, sizeof end, &to) != SOP_OK)
+            code = cli_usage_error(args, "--prefix is too long");
     } else if (code == CLI_OK && cli_value(args, "to") != NULL) {
         code = cli_key_parse(args, keys, cli_value(args, "to"), &to);
         to_memory = (void *)(uintptr_t)to.data;
@@ -159,10 +161,8 @@ static sop_status dump_store(const sop_store_info *info, void *context)
     if (d->only != NULL && strcmp(d->only, info->name) != 0) return SOP_OK;
     (void)fputs("{\"store\":", d->out);
     cli_print_json(d->out, sop_str(info->name));
-    (void)fprintf(d->out,
-                  ",\"duplicates\":%s,\"inline_value_max\":%u,",
-                  info->allow_duplicates ? "true" : "false",
-                  info->inline_value_max);
+    (void)fprintf(d->out, ",\"duplicates\":%s,\"inline_value_max\":%u,",
+                  info->allow_duplicates ? "true" : "false", info->inline_value_max);
     member_write(d->out, "attributes", info->attributes);
     (void)fputs("}\n", d->out);
     return store_dump(d, info->name);
@@ -174,16 +174,11 @@ static sop_status dump_range(const sop_range *range, void *context)
     if (d->args->json) {
         (void)fprintf(d->out,
                       "{\"file\":\"%s\",\"offset\":%llu,\"length\":%llu,\"owner\":\"%s\"}\n",
-                      range->file,
-                      (unsigned long long)range->offset,
-                      (unsigned long long)range->length,
-                      range->owner);
+                      range->file, (unsigned long long)range->offset,
+                      (unsigned long long)range->length, range->owner);
     } else {
-        (void)fprintf(d->out,
-                      "%-24s %12llu %10llu  %s\n",
-                      range->file,
-                      (unsigned long long)range->offset,
-                      (unsigned long long)range->length,
+        (void)fprintf(d->out, "%-24s %12llu %10llu  %s\n", range->file,
+                      (unsigned long long)range->offset, (unsigned long long)range->length,
                       range->owner);
     }
     return SOP_OK;
@@ -191,7 +186,8 @@ static sop_status dump_range(const sop_range *range, void *context)
 
 static const char *change_name(sop_change_kind kind)
 {
-    static const char *const names[] = {"?", "insert", "update", "remove", "create", "drop", "alter", "load", "commit"};
+    static const char *const names[] = {"?",    "insert", "update", "remove", "create",
+                                        "drop", "alter",  "load",   "commit"};
     return (unsigned)kind < sizeof names / sizeof names[0] ? names[kind] : "?";
 }
 
@@ -207,9 +203,12 @@ static int log_dump(dump *d)
     if (status != SOP_OK) return cli_fail(d->args, status, &err);
     sop_change change = SOP_CHANGE_INIT;
     while ((status = sop_changes_next(changes, 0, &change)) == SOP_OK) {
-        (void)fprintf(d->out, "{\"seq\":%llu,\"what\":\"%s\"", (unsigned long long)change.seq, change_name(change.kind));
-        if (change.kind != SOP_CHANGE_COMMIT) (void)fprintf(d->out, ",\"store\":%llu,", (unsigned long long)change.store_id);
-        if (change.kind == SOP_CHANGE_COMMIT) (void)fprintf(d->out, ",\"wall_ns\":%llu,", (unsigned long long)change.wall_ns);
+        (void)fprintf(d->out, "{\"seq\":%llu,\"what\":\"%s\"", (unsigned long long)change.seq,
+                      change_name(change.kind));
+        if (change.kind != SOP_CHANGE_COMMIT)
+            (void)fprintf(d->out, ",\"store\":%llu,", (unsigned long long)change.store_id);
+        if (change.kind == SOP_CHANGE_COMMIT)
+            (void)fprintf(d->out, ",\"wall_ns\":%llu,", (unsigned long long)change.wall_ns);
         member_write(d->out, change.kind == SOP_CHANGE_COMMIT ? "note" : "k",
                      change.kind == SOP_CHANGE_COMMIT ? change.value : change.key);
         if (change.kind == SOP_CHANGE_INSERT || change.kind == SOP_CHANGE_UPDATE) {
@@ -218,7 +217,8 @@ static int log_dump(dump *d)
         (void)fputs("}\n", d->out);
         if (cli_interrupted()) break;
     }
-    if (status != SOP_TIMEOUT && status != SOP_OK) code = cli_fail(d->args, status, sop_changes_error(changes));
+    if (status != SOP_TIMEOUT && status != SOP_OK)
+        code = cli_fail(d->args, status, sop_changes_error(changes));
     sop_changes_close(changes);
     return code;
 }
@@ -282,7 +282,9 @@ static int member_read(load *l, sop_slice line, const char *name, int which, sop
         l->buffers[which] = grown;
         l->capacities[which] = value.raw.size * 2;
     }
-    if (!hex) return sop_json_string_decode(value.raw, 0, l->buffers[which], l->capacities[which], out) == SOP_OK;
+    if (!hex)
+        return sop_json_string_decode(value.raw, 0, l->buffers[which], l->capacities[which], out) ==
+               SOP_OK;
     const uint8_t *p = (const uint8_t *)value.raw.data + 1;
     size_t size = (value.raw.size - 2) / 2;
     for (size_t i = 0; i < size; i++) {
@@ -324,7 +326,8 @@ static int store_begin(load *l, sop_slice line)
     }
     memcpy(text, name.data, name.size);
     text[name.size] = '\0';
-    if (sop_json_pick(line, &path, &value) == SOP_OK) options.allow_duplicates = value.type == SOP_JSON_TRUE;
+    if (sop_json_pick(line, &path, &value) == SOP_OK)
+        options.allow_duplicates = value.type == SOP_JSON_TRUE;
     step.name = sop_str("inline_value_max");
     if (sop_json_pick(line, &path, &value) == SOP_OK) {
         options.inline_value_max = (uint32_t)strtoul(value.raw.data, NULL, 10);
@@ -357,7 +360,8 @@ static int lines_load(load *l, sop_slice data)
     import_reader reader;
     import_record record;
     int code = CLI_OK;
-    if (import_reader_init(&reader, data, IMPORT_NDJSON, 0, 0) != 0) code = cli_error(l->args, "%s", reader.problem);
+    if (import_reader_init(&reader, data, IMPORT_NDJSON, 0, 0) != 0)
+        code = cli_error(l->args, "%s", reader.problem);
     while (code == CLI_OK && import_reader_next(&reader, &record)) {
         if (record.problem[0] != '\0') {
             code = cli_error(l->args, "line %zu: %s", record.line, record.problem);
@@ -378,7 +382,8 @@ int cmd_load(const cli_args *args)
     load l = {.args = args};
     char *data;
     size_t size;
-    const char *path = args->count > 1 && strcmp(args->positional[1], "-") != 0 ? args->positional[1] : NULL;
+    const char *path =
+        args->count > 1 && strcmp(args->positional[1], "-") != 0 ? args->positional[1] : NULL;
     int code = import_file_read(args, path, &data, &size);
     if (code != CLI_OK) return code;
     code = cli_open(args, args->positional[0], 1, &l.db);
@@ -386,9 +391,11 @@ int cmd_load(const cli_args *args)
     if (code == CLI_OK && !args->quiet) {
         char items[32];
         if (args->json) {
-            (void)printf("{\"stores\":%llu,\"items\":%llu}\n", (unsigned long long)l.stores, (unsigned long long)l.items);
+            (void)printf("{\"stores\":%llu,\"items\":%llu}\n", (unsigned long long)l.stores,
+                         (unsigned long long)l.items);
         } else {
-            (void)printf("%llu stores, %s items loaded\n", (unsigned long long)l.stores, cli_thousands(l.items, items));
+            (void)printf("%llu stores, %s items loaded\n", (unsigned long long)l.stores,
+                         cli_thousands(l.items, items));
         }
     }
     free(l.buffers[0]);

@@ -3,11 +3,11 @@
  * import: all records of the input, or none. They are read, keyed and sorted first; a new store is bulk loaded, an existing one
  * gets them in one transaction.
  */
-#include "cli/import.h"
-
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "cli/import.h"
 
 enum { FIELDS_MAX = 16, BLOCK = 1 << 20 };
 
@@ -65,7 +65,8 @@ static void import_free(import *im)
         free(im->blocks);
         im->blocks = next;
     }
-    for (size_t i = 0; i < im->field_count; i++) sop_json_path_free(im->fields[i]);
+    for (size_t i = 0; i < im->field_count; i++)
+        sop_json_path_free(im->fields[i]);
     free(im->field_text);
     free(im->entries);
     if (im->bad != NULL) (void)fclose(im->bad);
@@ -81,16 +82,19 @@ static int fields_parse(import *im, const char *text)
     char *to = im->field_text;
     const char *from = text;
     while (*from != '\0') {
-        if (im->field_count == FIELDS_MAX) return cli_usage_error(im->args, "--key: at most %d fields", FIELDS_MAX);
+        if (im->field_count == FIELDS_MAX)
+            return cli_usage_error(im->args, "--key: at most %d fields", FIELDS_MAX);
         char *pointer = to;
         int dotted = *from != '/';
         if (dotted) *to++ = '/';
-        for (; *from != '\0' && *from != ','; from++) *to++ = dotted && *from == '.' ? '/' : *from;
+        for (; *from != '\0' && *from != ','; from++)
+            *to++ = dotted && *from == '.' ? '/' : *from;
         *to++ = '\0';
         from += *from == ',';
         sop_error err = {0};
         im->field_names[im->field_count] = pointer;
-        if (pointer[1] == '\0' || sop_json_path_new(sop_str(pointer), &im->fields[im->field_count], &err) != SOP_OK) {
+        if (pointer[1] == '\0' ||
+            sop_json_path_new(sop_str(pointer), &im->fields[im->field_count], &err) != SOP_OK) {
             return cli_usage_error(im->args, "--key %s: not field names", text);
         }
         im->field_count++;
@@ -100,7 +104,8 @@ static int fields_parse(import *im, const char *text)
 
 static int key_problem(import_record *record, const import *im, size_t field, const char *what)
 {
-    (void)snprintf(record->problem, sizeof record->problem, "key field %.80s %s", im->field_names[field] + 1, what);
+    (void)snprintf(record->problem, sizeof record->problem, "key field %.80s %s",
+                   im->field_names[field] + 1, what);
     return 0;
 }
 
@@ -123,23 +128,27 @@ static int number_add(sop_key_builder *builder, sop_slice raw)
 }
 
 /* One field as a part of a tuple key, or (text keys) as the whole key. */
-static int part_make(import *im, import_record *record, size_t field, sop_key_builder *builder, sop_slice *text_out)
+static int part_make(
+    import *im, import_record *record, size_t field, sop_key_builder *builder, sop_slice *text_out)
 {
     sop_json_value value;
     if (sop_json_pick(record->json, im->fields[field], &value) != SOP_OK) {
         return key_problem(record, im, field, "is missing");
     }
     if (value.type == SOP_JSON_NUMBER && im->keys == CLI_KEYS_TUPLE) {
-        return number_add(builder, value.raw) || key_problem(record, im, field, "is a number out of range");
+        return number_add(builder, value.raw) ||
+               key_problem(record, im, field, "is a number out of range");
     }
     if (value.type == SOP_JSON_NUMBER) {
         *text_out = value.raw;
         return 1;
     }
-    if (value.type != SOP_JSON_STRING) return key_problem(record, im, field, "is neither a string nor a number");
+    if (value.type != SOP_JSON_STRING)
+        return key_problem(record, im, field, "is neither a string nor a number");
     char *buffer = keep(im, NULL, 0) == NULL ? NULL : malloc(value.raw.size);
     sop_slice plain;
-    if (buffer == NULL || sop_json_string_decode(value.raw, 1, buffer, value.raw.size, &plain) != SOP_OK) {
+    if (buffer == NULL ||
+        sop_json_string_decode(value.raw, 1, buffer, value.raw.size, &plain) != SOP_OK) {
         free(buffer);
         return key_problem(record, im, field, "is not a valid string");
     }
@@ -164,11 +173,13 @@ static int key_make(import *im, import_record *record, sop_slice *key_out)
         if (!part_make(im, record, i, &builder, &text)) return 0;
     }
     if (im->keys == CLI_KEYS_TUPLE) {
-        if (sop_key_end(&builder, &text, &needed) != SOP_OK) return key_problem(record, im, 0, "makes a key over 4,096 bytes");
+        if (sop_key_end(&builder, &text, &needed) != SOP_OK)
+            return key_problem(record, im, 0, "makes a key over 4,096 bytes");
         text.data = keep(im, text.data, text.size);
     }
     if (text.size == 0 || text.data == NULL) return key_problem(record, im, 0, "is empty");
-    if (text.size > SOP_KEY_SIZE_MAX) return key_problem(record, im, 0, "makes a key over 4,096 bytes");
+    if (text.size > SOP_KEY_SIZE_MAX)
+        return key_problem(record, im, 0, "makes a key over 4,096 bytes");
     *key_out = text;
     return 1;
 }
@@ -177,7 +188,9 @@ static int key_make(import *im, import_record *record, sop_slice *key_out)
 
 static int bad_record(import *im, const import_record *record)
 {
-    if (im->bad == NULL) return cli_error(im->args, "%s:%zu: %s; nothing was imported", im->source, record->line, record->problem);
+    if (im->bad == NULL)
+        return cli_error(im->args, "%s:%zu: %s; nothing was imported", im->source, record->line,
+                         record->problem);
     im->bad_count++;
     (void)fprintf(im->bad, "%s:%zu: %s\n", im->source, record->line, record->problem);
     return CLI_OK;
@@ -206,15 +219,17 @@ static int records_read(import *im, sop_slice data, int format)
     import_reader reader;
     import_record record;
     int code = CLI_OK;
-    int bad_header = import_reader_init(
-        &reader, data, format, cli_flag(im->args, "text"), cli_flag(im->args, "no-header"));
-    if (bad_header) code = cli_error(im->args, "%s: %s; nothing was imported", im->source, reader.problem);
+    int bad_header = import_reader_init(&reader, data, format, cli_flag(im->args, "text"),
+                                        cli_flag(im->args, "no-header"));
+    if (bad_header)
+        code = cli_error(im->args, "%s: %s; nothing was imported", im->source, reader.problem);
     /* Slices of NDJSON and JSON point into the input; those of tables into a buffer that is used again. */
     int copy = format == IMPORT_CSV || format == IMPORT_TSV;
     while (code == CLI_OK && import_reader_next(&reader, &record)) {
         if (im->field_count == 0 && reader.column_count != 0) {
-            code = cli_usage_error(im->args, "--key FIELD is needed, for instance --key %.*s", (int)reader.columns[0].size,
-                                   (const char *)reader.columns[0].data);
+            code =
+                cli_usage_error(im->args, "--key FIELD is needed, for instance --key %.*s",
+                                (int)reader.columns[0].size, (const char *)reader.columns[0].data);
         } else if (im->field_count == 0) {
             code = cli_usage_error(im->args, "--key FIELD is needed");
         } else {
@@ -253,7 +268,8 @@ static int entries_sort(import *im)
         }
         if (same) {
             import_record record = {.line = im->entries[i].line};
-            (void)snprintf(record.problem, sizeof record.problem, "the same key as in line %zu (--replace keeps the last)",
+            (void)snprintf(record.problem, sizeof record.problem,
+                           "the same key as in line %zu (--replace keeps the last)",
                            im->entries[kept - 1].line);
             int code = bad_record(im, &record);
             if (code != CLI_OK) return code;
@@ -276,7 +292,8 @@ static void attributes_make(const import *im, sop_json_writer *writer, sop_slice
     sop_json_string(writer, sop_str(im->keys == CLI_KEYS_TUPLE ? "tuple" : "text"));
     sop_json_key(writer, sop_str("fields"));
     sop_json_array_begin(writer);
-    for (size_t i = 0; i < im->field_count; i++) sop_json_string(writer, sop_str(im->field_names[i]));
+    for (size_t i = 0; i < im->field_count; i++)
+        sop_json_string(writer, sop_str(im->field_names[i]));
     sop_json_array_end(writer);
     sop_json_object_end(writer);
     sop_json_key(writer, sop_str("value"));
@@ -310,11 +327,13 @@ static int add_to_existing(import *im, sop_txn *txn, sop_store *store)
 {
     int replace = cli_flag(im->args, "replace");
     for (size_t i = 0; i < im->count; i++) {
-        sop_status status = replace ? sop_store_put(store, im->entries[i].key, im->entries[i].value)
-                                    : sop_store_add(store, im->entries[i].key, im->entries[i].value);
+        sop_status status = replace
+                                ? sop_store_put(store, im->entries[i].key, im->entries[i].value)
+                                : sop_store_add(store, im->entries[i].key, im->entries[i].value);
         if (status == SOP_EXISTS) {
             import_record record = {.line = im->entries[i].line};
-            (void)snprintf(record.problem, sizeof record.problem, "the key is in the store already (--replace overwrites)");
+            (void)snprintf(record.problem, sizeof record.problem,
+                           "the key is in the store already (--replace overwrites)");
             int code = bad_record(im, &record);
             if (code != CLI_OK) return code;
             continue;
@@ -327,7 +346,8 @@ static int add_to_existing(import *im, sop_txn *txn, sop_store *store)
 }
 
 /* Whether the store is there, and how it writes its keys. */
-static int store_look(import *im, sop_db *db, const char *name, sop_txn **txn_out, sop_store **store_out)
+static int
+store_look(import *im, sop_db *db, const char *name, sop_txn **txn_out, sop_store **store_out)
 {
     sop_error err = {0};
     *store_out = NULL;
@@ -347,9 +367,12 @@ static void keys_choose(import *im, sop_slice data, int format)
     import_reader reader;
     import_record record;
     sop_json_value value;
-    int bad = import_reader_init(&reader, data, format, cli_flag(im->args, "text"), cli_flag(im->args, "no-header"));
+    int bad = import_reader_init(&reader, data, format, cli_flag(im->args, "text"),
+                                 cli_flag(im->args, "no-header"));
     while (!bad && import_reader_next(&reader, &record)) {
-        if (record.problem[0] != '\0' || sop_json_pick(record.json, im->fields[0], &value) != SOP_OK) continue;
+        if (record.problem[0] != '\0' ||
+            sop_json_pick(record.json, im->fields[0], &value) != SOP_OK)
+            continue;
         if (value.type == SOP_JSON_NUMBER) im->keys = CLI_KEYS_TUPLE;
         break;
     }
@@ -378,7 +401,8 @@ static int import_into(import *im, sop_slice data, int format)
     if (code == CLI_OK) code = entries_sort(im);
     if (code == CLI_OK && db == NULL) code = cli_open(args, args->positional[0], 1, &db);
     if (code == CLI_OK) {
-        code = store == NULL ? load_new(im, db, args->positional[1]) : add_to_existing(im, txn, store);
+        code =
+            store == NULL ? load_new(im, db, args->positional[1]) : add_to_existing(im, txn, store);
     }
     sop_txn_close(txn);
     return cli_close(args, db, code);
@@ -386,8 +410,9 @@ static int import_into(import *im, sop_slice data, int format)
 
 int cmd_import(const cli_args *args)
 {
-    import im = {.args = args};
-    const char *path = args->count > 2 && strcmp(args->positional[2], "-") != 0 ? args->positional[2] : NULL;
+import im = {.args = args };
+    const char *path =
+        args->count > 2 && strcmp(args->positional[2], "-") != 0 ? args->positional[2] : NULL;
     const char *key = cli_value(args, "key");
     const char *bad = cli_value(args, "skip-bad");
     im.source = path == NULL ? "standard input" : path;

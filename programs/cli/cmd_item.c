@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* get, put, rm, scan, count, rank: items of a store. */
-#include "cli/cli.h"
-
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "cli/cli.h"
 
 enum { PIECE = 1 << 20 };
 
@@ -35,7 +35,8 @@ static int value_stream(cli_session *s, sop_slice key, uint64_t offset, uint64_t
         sop_status status = sop_value_read(s->store, key, offset, buffer, want, &got);
         if (status != SOP_OK) code = cli_session_fail(s, status);
         if (status != SOP_OK || got == 0) break;
-        if (fwrite(buffer, 1, got, stdout) != got) code = cli_error(s->args, "writing the output: %s", strerror(errno));
+        if (fwrite(buffer, 1, got, stdout) != got)
+            code = cli_error(s->args, "writing the output: %s", strerror(errno));
         offset += got;
         size -= got;
     }
@@ -128,8 +129,9 @@ static int value_put(cli_session *s, sop_slice key)
         sop_store_info info = SOP_STORE_INFO_INIT;
         sop_status status = sop_store_info_get(s->store, &info);
         if (status == SOP_OK) {
-            status = cli_flag(args, "add") || info.allow_duplicates ? sop_store_add(s->store, key, value)
-                                                                    : sop_store_put(s->store, key, value);
+            status = cli_flag(args, "add") || info.allow_duplicates
+                         ? sop_store_add(s->store, key, value)
+                         : sop_store_put(s->store, key, value);
         }
         slice_free(value);
         return status == SOP_OK ? CLI_OK : cli_session_fail(s, status);
@@ -174,7 +176,8 @@ static int range_parse(const cli_session *s, key_range *range)
     const char *to = cli_value(args, "to");
     int keys = cli_keys_of(s->store);
     *range = (key_range){0};
-    if (prefix != NULL && (from != NULL || to != NULL)) return cli_usage_error(args, "--prefix with --from or --to");
+    if (prefix != NULL && (from != NULL || to != NULL))
+        return cli_usage_error(args, "--prefix with --from or --to");
     int code = CLI_OK;
     if (from != NULL) code = cli_key_parse(args, keys, from, &range->from);
     if (code == CLI_OK && to != NULL) code = cli_key_parse(args, keys, to, &range->to);
@@ -183,7 +186,8 @@ static int range_parse(const cli_session *s, key_range *range)
     if (code != CLI_OK) return code;
     void *end = malloc(range->from.size + 1);
     sop_slice end_key;
-    if (end == NULL || sop_key_prefix_end(range->from, end, range->from.size + 1, &end_key) != SOP_OK) {
+    if (end == NULL ||
+        sop_key_prefix_end(range->from, end, range->from.size + 1, &end_key) != SOP_OK) {
         free(end);
         return cli_error(args, "out of memory");
     }
@@ -207,7 +211,8 @@ int cmd_count(const cli_args *args)
         sop_status status = sop_store_count_range(s.store, range.from, range.to, &count);
         if (status != SOP_OK) code = cli_session_fail(&s, status);
     }
-    if (code == CLI_OK) (void)printf(args->json ? "{\"count\":%llu}\n" : "%llu\n", (unsigned long long)count);
+    if (code == CLI_OK)
+        (void)printf(args->json ? "{\"count\":%llu}\n" : "%llu\n", (unsigned long long)count);
     range_free(&range);
     return cli_session_close(&s, code);
 }
@@ -221,7 +226,8 @@ int cmd_rank(const cli_args *args)
     if (code != CLI_OK) return code;
     sop_status status = sop_store_rank(s.store, key, &rank);
     if (status != SOP_OK) code = cli_session_fail(&s, status);
-    if (code == CLI_OK) (void)printf(args->json ? "{\"rank\":%llu}\n" : "%llu\n", (unsigned long long)rank);
+    if (code == CLI_OK)
+        (void)printf(args->json ? "{\"rank\":%llu}\n" : "%llu\n", (unsigned long long)rank);
     slice_free(key);
     return cli_session_close(&s, code);
 }
@@ -240,7 +246,8 @@ static int range_remove(cli_session *s)
     }
     range_free(&range);
     if (code == CLI_OK && !s->args->quiet) {
-        (void)printf(s->args->json ? "{\"removed\":%llu}\n" : "%llu removed\n", (unsigned long long)removed);
+        (void)printf(s->args->json ? "{\"removed\":%llu}\n" : "%llu removed\n",
+                     (unsigned long long)removed);
     }
     return code;
 }
@@ -303,7 +310,8 @@ static int scan_print(cli_session *s, sop_cursor *cursor, const scan_style *styl
 }
 
 /* Where to begin: a row number, a percentage, or an end. Leaves the cursor on the first item to print. */
-static sop_status scan_begin(cli_session *s, sop_cursor *cursor, const scan_style *style, const key_range *range)
+static sop_status
+scan_begin(cli_session *s, sop_cursor *cursor, const scan_style *style, const key_range *range)
 {
     const cli_args *args = s->args;
     const char *percent = cli_value(args, "at");

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /* shell: the same commands about one database, line by line; bench: a quick look at this machine. */
 #define _DEFAULT_SOURCE 1 /* isatty */
-#include "cli/cli.h"
-
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
+
+#include "cli/cli.h"
 
 enum { WORDS_MAX = 60, LINE_MAX_BYTES = 1 << 16 };
 
@@ -16,7 +16,8 @@ static int line_split(char *line, char **words)
     int count = 0;
     char *from = line;
     while (count < WORDS_MAX) {
-        while (*from == ' ' || *from == '\t') from++;
+        while (*from == ' ' || *from == '\t')
+            from++;
         if (*from == '\0') break;
         char *to = from;
         words[count++] = to;
@@ -44,7 +45,8 @@ static int shell_line(const cli_args *args, char *line)
     if (count < 0) return cli_error(args, "a quote is never closed");
     if (count == 0) return CLI_OK;
     const cli_command *command = cli_command_find(words[1]);
-    if (command == NULL || command->run == cmd_shell) return cli_error(args, "there is no command %s; try help", words[1]);
+    if (command == NULL || command->run == cmd_shell)
+        return cli_error(args, "there is no command %s; try help", words[1]);
     if (command->run == cmd_help || command->run == cmd_bench) return cli_run(count, words + 1);
     /* The database comes after the name of the command. */
     words[0] = words[1];
@@ -61,7 +63,9 @@ int cmd_shell(const cli_args *args)
     char *line = malloc(LINE_MAX_BYTES);
     if (line == NULL) return cli_error(args, "out of memory");
     int terminal = isatty(STDIN_FILENO);
-    if (terminal) (void)printf("sop %s on %s; help lists the commands, exit leaves\n", sop_version(), args->positional[0]);
+    if (terminal)
+        (void)printf("sop %s on %s; help lists the commands, exit leaves\n", sop_version(),
+                     args->positional[0]);
     for (;;) {
         if (terminal) {
             (void)fputs("sop> ", stdout);
@@ -92,7 +96,8 @@ static void bench_print(const cli_args *args, const char *what, uint64_t n, doub
     char rate[32];
     double per_second = seconds > 0 ? (double)n / seconds : 0;
     if (args->json) {
-        (void)printf("{\"workload\":\"%s\",\"operations\":%llu,\"per_second\":%.0f}\n", what, (unsigned long long)n, per_second);
+        (void)printf("{\"workload\":\"%s\",\"operations\":%llu,\"per_second\":%.0f}\n", what,
+                     (unsigned long long)n, per_second);
     } else {
         (void)printf("%-28s %12s a second\n", what, cli_thousands((uint64_t)per_second, rate));
     }
@@ -105,7 +110,8 @@ static sop_slice bench_key(uint64_t i, char buffer[24])
     return (sop_slice){buffer, 16};
 }
 
-static sop_status bench_insert(sop_txn *txn, sop_store *store, uint64_t from, uint64_t to, uint64_t batch)
+static sop_status
+bench_insert(sop_txn *txn, sop_store *store, uint64_t from, uint64_t to, uint64_t batch)
 {
     char key[24];
     char value[100];
@@ -185,7 +191,8 @@ int cmd_bench(const cli_args *args)
     int code = cli_number(args, "items", 200000, &items);
     if (code != CLI_OK) return code;
     if (items < 1000) return cli_usage_error(args, "--items: at least 1000");
-    while (sync != NULL && options.sync < 3 && strcmp(sync, names[options.sync]) != 0) options.sync++;
+    while (sync != NULL && options.sync < 3 && strcmp(sync, names[options.sync]) != 0)
+        options.sync++;
     if (options.sync == 3) return cli_usage_error(args, "--sync %s: full, periodic or off", sync);
     options.open_mode = args->count > 0 ? SOP_OPEN_EXISTING : SOP_OPEN_NEW;
     sop_status status = sop_db_open(url, &options, &db, &err);

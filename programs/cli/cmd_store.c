@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* create, ls, info, drop, rename, stat: databases and stores as a whole. */
-#include "cli/cli.h"
-
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "cli/cli.h"
 #include "json/json.h"
 
 int cmd_create(const cli_args *args)
@@ -64,15 +63,15 @@ static void info_json(const sop_store_info *info)
 {
     (void)printf("{\"id\":%llu,\"name\":", (unsigned long long)info->id);
     cli_print_json(stdout, sop_str(info->name));
-    (void)printf(",\"kind\":\"%s\",\"count\":%llu,\"bytes\":%llu,\"depth\":%u,\"allow_duplicates\":%s,\"inline_value_max\":%u",
-                 info->kind == SOP_STORE_RAW ? "raw" : "documents",
-                 (unsigned long long)info->count,
-                 (unsigned long long)info->bytes,
-                 info->depth,
-                 info->allow_duplicates ? "true" : "false",
-                 info->inline_value_max);
-    if (info->attributes.size != 0 && sop_json_check(info->attributes, NULL, NULL, NULL) == SOP_OK) {
-        (void)printf(",\"attributes\":%.*s", (int)info->attributes.size, (const char *)info->attributes.data);
+    (void)printf(",\"kind\":\"%s\",\"count\":%llu,\"bytes\":%llu,\"depth\":%u,\"allow_duplicates\":"
+                 "%s,\"inline_value_max\":%u",
+                 info->kind == SOP_STORE_RAW ? "raw" : "documents", (unsigned long long)info->count,
+                 (unsigned long long)info->bytes, info->depth,
+                 info->allow_duplicates ? "true" : "false", info->inline_value_max);
+    if (info->attributes.size != 0 &&
+        sop_json_check(info->attributes, NULL, NULL, NULL) == SOP_OK) {
+        (void)printf(",\"attributes\":%.*s", (int)info->attributes.size,
+                     (const char *)info->attributes.data);
     }
     (void)printf("}");
 }
@@ -90,12 +89,8 @@ static sop_status ls_row(const sop_store_info *info, void *context)
     if (l->rows++ == 0) (void)printf("%-32s %14s %12s\n", "store", "items", "size");
     cli_print_text(stdout, sop_str(info->name));
     int width = 32 - (int)strlen(info->name);
-    (void)printf("%*s %14s %12s%s\n",
-                 width > 0 ? width : 0,
-                 "",
-                 cli_thousands(info->count, count),
-                 cli_bytes(info->bytes, bytes),
-                 info->allow_duplicates ? "  duplicates" : "");
+    (void)printf("%*s %14s %12s%s\n", width > 0 ? width : 0, "", cli_thousands(info->count, count),
+                 cli_bytes(info->bytes, bytes), info->allow_duplicates ? "  duplicates" : "");
     return SOP_OK;
 }
 
@@ -113,7 +108,8 @@ int cmd_ls(const cli_args *args)
 
 static void hex_print(const uint8_t *bytes, size_t size)
 {
-    for (size_t i = 0; i < size; i++) (void)printf("%02x", bytes[i]);
+    for (size_t i = 0; i < size; i++)
+        (void)printf("%02x", bytes[i]);
 }
 
 static int info_db(const cli_session *s)
@@ -134,16 +130,13 @@ static int info_db(const cli_session *s)
     } else {
         cli_print_text(stdout, sop_str(info.url));
     }
-    (void)printf(json ? ",\"mode\":\"%s\",\"format\":\"%u.%u\",\"sync\":\"%s\",\"stores\":%llu,\"tip\":%llu,\"durable\":%llu,\"base\":%llu}\n"
-                      : "\nmode        %s\nformat      %u.%u\nsync        %s\nstores      %llu\ntip         %llu\ndurable     %llu\nbase        %llu\n",
-                 info.mode,
-                 info.format_major,
-                 info.format_minor,
-                 syncs[info.sync],
-                 (unsigned long long)info.stores,
-                 (unsigned long long)info.tip,
-                 (unsigned long long)info.durable,
-                 (unsigned long long)info.base);
+    (void)printf(json ? ",\"mode\":\"%s\",\"format\":\"%u.%u\",\"sync\":\"%s\",\"stores\":%llu,"
+                        "\"tip\":%llu,\"durable\":%llu,\"base\":%llu}\n"
+                      : "\nmode        %s\nformat      %u.%u\nsync        %s\nstores      "
+                        "%llu\ntip         %llu\ndurable     %llu\nbase        %llu\n",
+                 info.mode, info.format_major, info.format_minor, syncs[info.sync],
+                 (unsigned long long)info.stores, (unsigned long long)info.tip,
+                 (unsigned long long)info.durable, (unsigned long long)info.base);
     return CLI_OK;
 }
 
@@ -161,22 +154,21 @@ static int info_store(cli_session *s)
     }
     (void)printf("name        ");
     cli_print_text(stdout, sop_str(info.name));
-    (void)printf("\nid          %llu\nkind        %s\nitems       %s\nsize        %s (as of the last checkpoint)\ndepth       %u\nduplicates  %s\ninline max  %u\nkeys        %s\n",
-                 (unsigned long long)info.id,
-                 info.kind == SOP_STORE_RAW ? "raw" : "documents",
-                 cli_thousands(info.count, count),
-                 cli_bytes(info.bytes, bytes),
-                 info.depth,
-                 info.allow_duplicates ? "allowed" : "no",
-                 info.inline_value_max,
-                 cli_keys_of(s->store) == CLI_KEYS_TUPLE ? "tuple" : "text");
+    (void)printf(
+        "\nid          %llu\nkind        %s\nitems       %s\nsize        %s (as of the last "
+        "checkpoint)\ndepth       %u\nduplicates  %s\ninline max  %u\nkeys        %s\n",
+        (unsigned long long)info.id, info.kind == SOP_STORE_RAW ? "raw" : "documents",
+        cli_thousands(info.count, count), cli_bytes(info.bytes, bytes), info.depth,
+        info.allow_duplicates ? "allowed" : "no", info.inline_value_max,
+        cli_keys_of(s->store) == CLI_KEYS_TUPLE ? "tuple" : "text");
     return CLI_OK;
 }
 
 int cmd_info(const cli_args *args)
 {
     cli_session s;
-    int code = cli_session_open(&s, args, SOP_TXN_READ, args->count > 1 ? args->positional[1] : NULL);
+    int code =
+        cli_session_open(&s, args, SOP_TXN_READ, args->count > 1 ? args->positional[1] : NULL);
     if (code != CLI_OK) return code;
     return cli_session_close(&s, args->count > 1 ? info_store(&s) : info_db(&s));
 }
@@ -240,11 +232,12 @@ int cmd_stat(const cli_args *args)
     for (size_t i = 0; i < count; i++) {
         char text[32];
         if (args->json) {
-            (void)printf("%s\"%s\":%llu", i == 0 ? "{" : ",", figures[i].name, (unsigned long long)figures[i].value);
+            (void)printf("%s\"%s\":%llu", i == 0 ? "{" : ",", figures[i].name,
+                         (unsigned long long)figures[i].value);
         } else {
-            (void)printf("%-18s %s\n",
-                         figures[i].name,
-                         figures[i].is_bytes ? cli_bytes(figures[i].value, text) : cli_thousands(figures[i].value, text));
+            (void)printf("%-18s %s\n", figures[i].name,
+                         figures[i].is_bytes ? cli_bytes(figures[i].value, text)
+                                             : cli_thousands(figures[i].value, text));
         }
     }
     if (args->json) (void)printf("}\n");

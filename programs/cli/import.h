@@ -4,15 +4,14 @@
 #define CLI_IMPORT_H
 
 #include "cli/cli.h"
-
 #include "json/json.h"
 
 enum { IMPORT_NDJSON = 0, IMPORT_JSON = 1, IMPORT_CSV = 2, IMPORT_TSV = 3 };
 
 /* A record of the input. json: its very bytes (NDJSON, JSON), or made of the cells. */
 typedef struct {
-    sop_slice json; /* valid until the next record */
-    size_t line;    /* from 1 */
+    sop_slice json;    /* valid until the next record */
+    size_t line;       /* from 1 */
     char problem[160]; /* not empty: the record is bad, and why */
 } import_record;
 
@@ -25,9 +24,9 @@ typedef struct {
     int text_only; /* CSV, TSV: every cell is a string */
     int started;
     char separator;
-    sop_json_iter array;   /* JSON */
-    size_t line_at;        /* byte up to which lines were counted */
-    sop_slice *columns;    /* CSV, TSV: names, from malloc */
+    sop_json_iter array; /* JSON */
+    size_t line_at;      /* byte up to which lines were counted */
+    sop_slice *columns;  /* CSV, TSV: names, from malloc */
     size_t column_count;
     int no_header;
     sop_json_writer writer;
@@ -41,7 +40,8 @@ int import_file_read(const cli_args *args, const char *path, char **data_out, si
 /* By name of format or ending of the file, else by the first character. */
 int import_format(const cli_args *args, const char *path, sop_slice data, int *format_out);
 /* 0: ok; 1: the header is bad, see reader->problem. */
-int import_reader_init(import_reader *reader, sop_slice data, int format, int text_only, int no_header);
+int import_reader_init(
+    import_reader *reader, sop_slice data, int format, int text_only, int no_header);
 /* 1: a record; 0: the end. */
 int import_reader_next(import_reader *reader, import_record *record);
 void import_reader_deinit(import_reader *reader);

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* Records out of text. CSV by RFC 4180, with LF alone as a line end too. */
-#include "cli/import.h"
-
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "cli/import.h"
 
 /* ---- files ---- */
 
@@ -57,10 +57,12 @@ int import_format(const cli_args *args, const char *path, sop_slice data, int *f
             return CLI_OK;
         }
     }
-    if (wanted != NULL) return cli_usage_error(args, "--format %s: ndjson, json, csv or tsv", wanted);
+    if (wanted != NULL)
+        return cli_usage_error(args, "--format %s: ndjson, json, csv or tsv", wanted);
     const char *p = data.data;
     size_t i = 0;
-    while (i < data.size && (p[i] == ' ' || p[i] == '\n' || p[i] == '\r' || p[i] == '\t')) i++;
+    while (i < data.size && (p[i] == ' ' || p[i] == '\n' || p[i] == '\r' || p[i] == '\t'))
+        i++;
     char first = i < data.size ? p[i] : '{';
     *format_out = first == '[' ? IMPORT_JSON : first == '{' ? IMPORT_NDJSON : IMPORT_CSV;
     if (path != NULL && ends_with(path, ".csv")) *format_out = IMPORT_CSV;
@@ -72,7 +74,8 @@ int import_format(const cli_args *args, const char *path, sop_slice data, int *f
 
 static void position_tell(char *problem, size_t size, const sop_json_position *where)
 {
-    (void)snprintf(problem, size, "column %zu: %s", where->column, where->reason == NULL ? "not JSON" : where->reason);
+    (void)snprintf(problem, size, "column %zu: %s", where->column,
+                   where->reason == NULL ? "not JSON" : where->reason);
 }
 
 static int ndjson_next(import_reader *r, import_record *record)
@@ -83,7 +86,9 @@ static int ndjson_next(import_reader *r, import_record *record)
         size_t length = end == NULL ? r->size - r->at : (size_t)(end - from);
         r->at += length + (end != NULL);
         r->line++;
-        while (length > 0 && (from[length - 1] == '\r' || from[length - 1] == ' ' || from[length - 1] == '\t')) length--;
+        while (length > 0 &&
+               (from[length - 1] == '\r' || from[length - 1] == ' ' || from[length - 1] == '\t'))
+            length--;
         while (length > 0 && (from[0] == ' ' || from[0] == '\t')) {
             from++;
             length--;
@@ -108,7 +113,8 @@ static int json_next(import_reader *r, import_record *record)
     sop_json_value value;
     if (sop_json_next(&r->array, &name, &value) != SOP_OK) return 0;
     size_t at = (size_t)((const char *)value.raw.data - r->data);
-    for (; r->line_at < at; r->line_at++) r->line += r->data[r->line_at] == '\n';
+    for (; r->line_at < at; r->line_at++)
+        r->line += r->data[r->line_at] == '\n';
     record->json = value.raw;
     record->line = r->line + 1;
     return 1;
@@ -119,8 +125,8 @@ static int json_begin(import_reader *r, sop_slice data)
     sop_json_position where = {0};
     sop_json_value value;
     if (sop_json_check(data, NULL, &where, NULL) != SOP_OK) {
-        (void)snprintf(r->problem, sizeof r->problem, "line %zu, column %zu: %s", where.line, where.column,
-                       where.reason == NULL ? "not JSON" : where.reason);
+        (void)snprintf(r->problem, sizeof r->problem, "line %zu, column %zu: %s", where.line,
+                       where.column, where.reason == NULL ? "not JSON" : where.reason);
         return 1;
     }
     if (sop_json_read(data, &value) != SOP_OK || value.type != SOP_JSON_ARRAY) {
@@ -161,7 +167,8 @@ static int quoted_cell(import_reader *r, sop_slice *out)
         if (!cell_room(r, n + 1)) break;
         r->cell[n++] = c;
     }
-    (void)snprintf(r->problem, sizeof r->problem, "the quote opened in line %zu is never closed", opened);
+    (void)snprintf(r->problem, sizeof r->problem, "the quote opened in line %zu is never closed",
+                   opened);
     return 0;
 }
 
@@ -175,9 +182,11 @@ static int cell_next(import_reader *r, sop_slice *out, int *last_out, int *quote
         if (!quoted_cell(r, out)) return 0;
     } else {
         size_t from = r->at;
-        while (r->at < r->size && r->data[r->at] != r->separator && r->data[r->at] != '\n') r->at++;
+        while (r->at < r->size && r->data[r->at] != r->separator && r->data[r->at] != '\n')
+            r->at++;
         size_t end = r->at;
-        if (end > from && r->data[end - 1] == '\r' && (r->at == r->size || r->data[r->at] == '\n')) end--;
+        if (end > from && r->data[end - 1] == '\r' && (r->at == r->size || r->data[r->at] == '\n'))
+            end--;
         *out = (sop_slice){r->data + from, end - from};
     }
     if (r->at < r->size && r->data[r->at] == '\r') r->at++;
@@ -234,7 +243,8 @@ static int header_read(import_reader *r)
 
 static void cell_write(import_reader *r, sop_slice cell, int quoted)
 {
-    int number = !quoted && !r->text_only && cell.size != 0 && sop_json_number_classify(cell) != SOP_JSON_NUMBER_BAD;
+    int number = !quoted && !r->text_only && cell.size != 0 &&
+                 sop_json_number_classify(cell) != SOP_JSON_NUMBER_BAD;
     if (number) {
         sop_json_raw(&r->writer, cell);
     } else {
@@ -244,7 +254,8 @@ static void cell_write(import_reader *r, sop_slice cell, int quoted)
 
 static void row_skip(import_reader *r)
 {
-    while (r->at < r->size && r->data[r->at] != '\n') r->at++;
+    while (r->at < r->size && r->data[r->at] != '\n')
+        r->at++;
     r->line += r->at < r->size;
     r->at += r->at < r->size;
 }
@@ -274,7 +285,8 @@ static int csv_next(import_reader *r, import_record *record)
     }
     sop_json_object_end(&r->writer);
     if (n != r->column_count) {
-        (void)snprintf(record->problem, sizeof record->problem, "%zu cells, the header has %zu", n, r->column_count);
+        (void)snprintf(record->problem, sizeof record->problem, "%zu cells, the header has %zu", n,
+                       r->column_count);
     } else if (sop_json_writer_end(&r->writer, &record->json) != SOP_OK) {
         (void)snprintf(record->problem, sizeof record->problem, "a cell is not UTF-8");
     }
@@ -283,7 +295,8 @@ static int csv_next(import_reader *r, import_record *record)
 
 /* ---- the reader ---- */
 
-int import_reader_init(import_reader *reader, sop_slice data, int format, int text_only, int no_header)
+int import_reader_init(
+    import_reader *reader, sop_slice data, int format, int text_only, int no_header)
 {
     *reader = (import_reader){.data = data.data,
                               .size = data.size,
@@ -295,7 +308,8 @@ int import_reader_init(import_reader *reader, sop_slice data, int format, int te
     /* A byte order mark, as spreadsheets write it. */
     if (data.size >= 3 && memcmp(data.data, "\xef\xbb\xbf", 3) == 0) reader->at = 3;
     if (format == IMPORT_JSON) {
-        return json_begin(reader, (sop_slice){reader->data + reader->at, reader->size - reader->at});
+        return json_begin(reader,
+                          (sop_slice){reader->data + reader->at, reader->size - reader->at});
     }
     if (format == IMPORT_NDJSON) return 0;
     reader->line = 1;
@@ -318,7 +332,8 @@ int import_reader_next(import_reader *reader, import_record *record)
 
 void import_reader_deinit(import_reader *reader)
 {
-    for (size_t i = 0; i < reader->column_count; i++) free((void *)(uintptr_t)reader->columns[i].data);
+    for (size_t i = 0; i < reader->column_count; i++)
+        free((void *)(uintptr_t)reader->columns[i].data);
     free(reader->columns);
     free(reader->cell);
     sop_json_writer_deinit(&reader->writer);

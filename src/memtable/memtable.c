@@ -123,7 +123,8 @@ void sop_memtable_revert(sop_memtable *table)
 {
     SOP_ASSERT(table->in_batch);
     table->in_batch = 0;
-    /* What was published under this very seq was changed in place since: there is no way back, and a failed set left no trace. */
+    /* What was published under this very seq was changed in place since: there is no way back, and a failed
+       set left no trace. */
     if (table->published != NULL && table->published_seq == table->seq) return;
     /* Retired records first: they are told apart by their seq, as are those still in the tree. */
     sop_memgarbage__revert(table);
@@ -131,6 +132,30 @@ void sop_memtable_revert(sop_memtable *table)
     table->root = table->published;
     table->seq = table->published_seq;
     items_set(table, table->items_published);
+}
+
+static sop_status items_count(uint64_t store, const sop_memtree *tree, void *context)
+{
+    (void)store;
+    *(uint64_t *)context += sop_memtree_items(tree);
+    return SOP_OK;
+}
+
+void sop_memtable_rewind(sop_memtable *table, const sop_memtable_root *root, uint64_t seq)
+{
+    SOP_ASSERT(!table->in_batch);
+    SOP_ASSERT(seq <= table->seq);
+    SOP_ASSERT(root == NULL || root->born <= seq);
+    uint64_t items = 0;
+    sop_status status = sop_memtable_stores(root, items_count, &items);
+    SOP_ASSERT(status == SOP_OK);
+    sop_memgarbage__rewind(table, seq);
+    table->seq = seq;
+    table->published_seq = seq;
+    table->published = (sop_memmap *)(uintptr_t)root;
+    table->root = table->published;
+    table->items_published = items;
+    items_set(table, items);
 }
 
 void sop_memtable_freeze_heap(sop_memtable *table)
@@ -156,7 +181,7 @@ static sop_memnode *node_own(sop_memtable *table, sop_memnode **link)
     sop_memnode *old = *link;
     if (old->born == table->seq) return old;
     unsigned capacity = old->capacity;
-    if (old->level == 0 && old->count < SOP_MEMNODE_FANOUT) {
+    if (old->level == 0 && old->count < SOP_MEMNODE_LEAF_FANOUT) {
         capacity = sop_memnode__capacity_for(old->count + 1u);
     }
     sop_memnode *node = sop_memnode__copy(table, old, capacity);
@@ -170,7 +195,7 @@ static sop_memnode *node_own(sop_memtable *table, sop_memnode **link)
 static void leaf_prefetch(const sop_memnode *leaf)
 {
     const uint8_t *p = (const uint8_t *)leaf;
-    for (size_t i = 0; i < sop_memnode__bytes(0, SOP_MEMNODE_FANOUT); i += SOP_CACHE_LINE) {
+    for (size_t i = 0; i < sop_memnode__bytes(0, SOP_MEMNODE_LEAF_FANOUT); i += SOP_CACHE_LINE) {
         SOP_PREFETCH(p + i);
     }
 }
@@ -230,6 +255,32 @@ static sop_memnode **finger_link(sop_memfinger *finger, unsigned level)
 {
     if (level == finger_top(finger)) return finger->slot;
     return &sop_memnode__children(finger->path[level + 1].node)[finger->path[level + 1].index];
+}
+
+/* The last node above the leaves on the way to a key, NULL if there is none. */
+static const sop_memnode *leaf_parent(const sop_memtable *table, uint64_t store, sop_slice key)
+{
+    const sop_memnode *node = sop_memtable_tree(table->root, store);
+    if (node == NULL || node->level == 0) return NULL;
+    while (node->level > 1)
+        node = sop_memnode__children(node)[sop_memnode__child(node, key)];
+    return node;
+}
+
+void sop_memtable_ahead(const sop_memtable *table, uint64_t store, sop_slice key)
+{
+    const sop_memfinger *finger = &table->finger;
+    if (finger->valid && finger->store == store && finger_top(finger) != 0) {
+        const sop_memnode *node = finger->path[1].node;
+        unsigned child = sop_memnode__child(node, key);
+        /* At an end of the node the key may belong elsewhere. */
+        if (child != 0 && child + 1 < node->count) {
+            leaf_prefetch(sop_memnode__children(node)[child]);
+            return;
+        }
+    }
+    const sop_memnode *node = leaf_parent(table, store, key);
+    if (node != NULL) leaf_prefetch(sop_memnode__children(node)[sop_memnode__child(node, key)]);
 }
 
 /* --- changing sums along the path --- */
@@ -348,7 +399,8 @@ static sop_memnode *node_widen(sop_memtable *table, unsigned level)
     sop_memfinger *finger = &table->finger;
     sop_memnode *old = finger->path[level].node;
     if (old->count < old->capacity) return old;
-    unsigned capacity = old->capacity < 32 ? old->capacity * 2u : SOP_MEMNODE_FANOUT;
+    unsigned fanout = sop_memnode__fanout(level);
+    unsigned capacity = old->capacity * 2u < fanout ? old->capacity * 2u : fanout;
     sop_memnode *node = sop_memnode__copy(table, old, capacity);
     if (node == NULL) return NULL;
     *finger_link(finger, level) = node;
@@ -364,10 +416,10 @@ static int split_reserve(sop_memtable *table)
     unsigned top = finger_top(finger);
     unsigned nodes = 2; /* a right leaf, and a wider parent or a new top */
     for (unsigned level = 1; level <= top; level++) {
-        if (finger->path[level].node->count < SOP_MEMNODE_FANOUT) break;
+        if (finger->path[level].node->count < SOP_MEMNODE_INNER_FANOUT) break;
         nodes++;
     }
-    size_t bytes = sop_memnode__bytes(1, SOP_MEMNODE_FANOUT);
+    size_t bytes = sop_memnode__bytes(1, SOP_MEMNODE_INNER_FANOUT);
     return sop_memheap__reserve(&table->heap,
                                 nodes * sop_memheap__class_size(sop_memheap__class(bytes)));
 }
@@ -401,7 +453,7 @@ static void path_insert(sop_memtable *table, sop_memnode *right, const sums *s, 
     for (unsigned level = 1; level <= top; level++) {
         sop_memnode *node = finger->path[level].node;
         unsigned at = finger->path[level].index + 1u;
-        if (node->count < SOP_MEMNODE_FANOUT) {
+        if (node->count < SOP_MEMNODE_INNER_FANOUT) {
             node = node_widen(table, level);
             SOP_ASSERT(node != NULL);
             sop_memnode__deltas(node)[at - 1] = finger->path[level - 1].node->delta;
@@ -410,12 +462,12 @@ static void path_insert(sop_memtable *table, sop_memnode *right, const sums *s, 
             path_add(finger, level + 1, s);
             return;
         }
-        sop_memnode *half = sop_memnode__new(table, level, SOP_MEMNODE_FANOUT);
+        sop_memnode *half = sop_memnode__new(table, level, SOP_MEMNODE_INNER_FANOUT);
         SOP_ASSERT(half != NULL);
         if (append && at == node->count) {
             sop_memnode__insert_child(half, 0, right);
         } else {
-            unsigned middle = SOP_MEMNODE_FANOUT / 2;
+            unsigned middle = SOP_MEMNODE_INNER_FANOUT / 2;
             sop_memnode__split(node, middle, half);
             if (at <= middle) {
                 sop_memnode__insert_child(node, at, right);
@@ -430,14 +482,15 @@ static void path_insert(sop_memtable *table, sop_memnode *right, const sums *s, 
     top_grow(table, finger->path[top].node, right);
 }
 
-/* Where a full leaf is split for a record at a place. Keys that come in order, up or down, leave full leaves behind. */
+/* Where a full leaf is split for a record at a place. Keys that come in order, up or down, leave full
+   leaves behind. */
 static unsigned split_place(const sop_memfinger *finger, unsigned at)
 {
     const sop_memnode *leaf = finger->path[0].node;
     int beside = at == leaf->last || at == leaf->last + 1u;
     if (beside && leaf->run >= SEQUENTIAL_RUN) return at;
     if (at == leaf->count && finger_is_last(finger)) return at;
-    return SOP_MEMNODE_FANOUT / 2;
+    return SOP_MEMNODE_LEAF_FANOUT / 2;
 }
 
 static void leaf_split_insert(sop_memtable *table, unsigned at, sop_record *record, const sums *s)
@@ -446,7 +499,7 @@ static void leaf_split_insert(sop_memtable *table, unsigned at, sop_record *reco
     sop_memnode *leaf = finger->path[0].node;
     unsigned place = split_place(finger, at);
     int append = place == leaf->count && finger_is_last(finger);
-    sop_memnode *right = sop_memnode__new(table, 0, SOP_MEMNODE_FANOUT);
+    sop_memnode *right = sop_memnode__new(table, 0, SOP_MEMNODE_LEAF_FANOUT);
     SOP_ASSERT(right != NULL);
     if (place == leaf->count) {
         right->skip = leaf->skip;
@@ -488,7 +541,7 @@ static sop_status insert(sop_memtable *table, unsigned at, sop_record *record)
               .seq = record->seq,
               .shape_seq = record->shape_seq};
     if (items >= SOP_MEMTREE_ITEMS_MAX) return SOP_NO_MEMORY;
-    if (SOP_UNLIKELY(finger->path[0].node->count == SOP_MEMNODE_FANOUT)) {
+    if (SOP_UNLIKELY(finger->path[0].node->count == SOP_MEMNODE_LEAF_FANOUT)) {
         if (!split_reserve(table)) return SOP_NO_MEMORY;
         leaf_split_insert(table, at, record, &s);
     } else {

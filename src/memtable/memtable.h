@@ -1,15 +1,21 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The memtable: recent changes of many stores as persistent (path-copying) ordered trees in memory, fan-out 64, counted.
+ * The memtable: recent changes of many stores as persistent (path-copying) ordered trees in memory, fan-out
+ * 64, counted.
  *
- * A memtable is one layer: changes relative to the layer below. One writer at a time applies transactions, each under its own
- * seq: nodes born under the current seq are changed in place, older ones are copied. A root, once published, never changes;
- * any number of threads read it without locks. The same structure, with one seq for ever, is a transaction's private write set.
+ * A memtable is one layer: changes relative to the layer below. One writer at a time applies transactions,
+ * each under its own seq: nodes born under the current seq are changed in place, older ones are copied. A
+ * root, once published, never changes; any number of threads read it without locks. The same structure,
+ * with one seq for ever, is a transaction's private write set.
  *
- * memtable-1  Keys of a store strictly ascend, byte-wise. A key has one record: its final state at the root's seq.
- * memtable-2  delta of a record = present here - present below (+1, 0, -1); an entry that ends where it began stays, delta 0.
- * memtable-3  An inner node holds for each child the sum of deltas and the maxima of seq and shape_seq below it.
- * memtable-4  A replaced node or record carries [born, died) and is reused only when no live snapshot lies in that interval.
+ * memtable-1  Keys of a store strictly ascend, byte-wise. A key has one record: its final state at the
+ *             root's seq.
+ * memtable-2  delta of a record = present here - present below (+1, 0, -1); an entry that ends where it
+ *             began stays, delta 0.
+ * memtable-3  A node holds the sum of deltas and the maxima of seq and shape_seq below it; the deltas of its
+ *             children stand side by side in an inner node.
+ * memtable-4  A replaced node or record carries [born, died) and is reused only when no live snapshot lies
+ *             in that interval.
  * memtable-5  Memory of a layer comes from its own heap and is released as a whole with the layer.
  */
 #ifndef SOP_MEMTABLE_MEMTABLE_H
@@ -26,8 +32,8 @@ typedef struct sop_memtable sop_memtable;
 typedef struct sop_memtable_root sop_memtable_root; /* all stores of a layer at one seq */
 typedef struct sop_memtree sop_memtree;             /* one store of a root */
 
-/* What lies below a layer under a key. ANY: not looked up (a blind put in a write set); counts as ABSENT in deltas until
-   resolved. */
+/* What lies below a layer under a key. ANY: not looked up (a blind put in a write set); counts as ABSENT in
+   deltas until resolved. */
 enum { SOP_BELOW_ABSENT = 0, SOP_BELOW_PRESENT = 1, SOP_BELOW_ANY = 2 };
 enum { SOP_RECORD_PRESENT = 1, SOP_RECORD_REFERENCE = 2 };
 
@@ -57,8 +63,8 @@ SOP_INLINE int sop_record_present(const sop_record *r)
     return r->flags & SOP_RECORD_PRESENT;
 }
 
-/* An empty layer; its nodes are born at seq first_seq or later. NULL when out of memory. Cheap enough for a write set of one
-   item (a few hundred ns, little memory). */
+/* An empty layer; its nodes are born at seq first_seq or later. NULL when out of memory. Cheap enough for a
+   write set of one item (a few hundred ns, little memory). */
 sop_memtable *sop_memtable_new(void);
 void sop_memtable_free(sop_memtable *table); /* NULL allowed; nobody reads it any more */
 /* Forgets everything, keeps some memory for the next use. */
@@ -84,17 +90,23 @@ void sop_memtable_begin(sop_memtable *table, uint64_t seq);
 SOP_MUST_CHECK sop_status sop_memtable_set(
     sop_memtable *table, uint64_t store, sop_slice key, sop_slice value, unsigned flags, int below);
 
-/* Ends the batch: its root, unchanging from now on. Readers get it by the caller's release store. Valid until the layer is freed
-   or reclaimed past it. */
+/* A key that will be set soon: starts to fetch what that needs, changes nothing. A batch of sorted keys over a large layer is
+   faster if the caller names each key some four to eight sets ahead. Only within a batch. */
+void sop_memtable_ahead(const sop_memtable *table, uint64_t store, sop_slice key);
+
+/* Ends the batch: its root, unchanging from now on. Readers get it by the caller's release store. Valid
+   until the layer is freed or reclaimed past it. */
 const sop_memtable_root *sop_memtable_publish(sop_memtable *table);
-/* Ends the batch as if it had never begun. (If the last published batch had the same seq, as in a write set, there is no way back:
-   then only the batch ends; what was set stays.) */
+/* Ends the batch as if it had never begun. (If the last published batch had the same seq, as in a write
+   set, there is no way back: then only the batch ends; what was set stays.) */
 void sop_memtable_revert(sop_memtable *table);
-/* The root under construction, for the owner of a write set to read between two calls; NULL: nothing set yet. A call of set ends
-   the cursors and tree pointers that came from it; pointers to records other than that of the key stay valid. */
+/* The root under construction, for the owner of a write set to read between two calls; NULL: nothing set
+   yet. A call of set ends the cursors and tree pointers that came from it; pointers to records other than that
+   of the key stay valid. */
 const sop_memtable_root *sop_memtable_current(const sop_memtable *table);
 
-/* A write set only (one seq, no readers): replaces SOP_BELOW_ANY by what was found and mends the deltas above it. */
+/* A write set only (one seq, no readers): replaces SOP_BELOW_ANY by what was found and mends the deltas
+   above it. */
 void sop_memtable_resolve(sop_memtable *table, uint64_t store, const sop_record *record, int below);
 /* Number of records of the store with SOP_BELOW_ANY. */
 uint64_t sop_memtable_unresolved(const sop_memtable *table, uint64_t store);
@@ -102,16 +114,19 @@ uint64_t sop_memtable_unresolved(const sop_memtable *table, uint64_t store);
 /*
  * Frees memory of replaced nodes and records whose [born, died) holds none of the live snapshots.
  *
- * live   ascending seqs of all snapshots that are in use or may still be picked up (the newest published one included).
+ * live   ascending seqs of all snapshots that are in use or may still be picked up (the newest published one
+ *        included, and the one that sop_memtable_rewind may go back to).
  * Cost   amortised O(1) an item; call it every few hundred batches or when memory grows.
  */
 void sop_memtable_reclaim(sop_memtable *table, const uint64_t *live, size_t count);
-/* After a failed write of the log: batches newer than the root seen by readers are abandoned; nothing is reclaimed any more. */
+/* After a failed write of the log: batches newer than the root seen by readers are abandoned; nothing is
+   reclaimed any more. */
 void sop_memtable_freeze_heap(sop_memtable *table);
-/* The log could not take the batches after seq: `root` (published by this layer at or before seq; NULL: the layer was empty then) is
-   the newest root again. Nodes and records that the abandoned batches replaced are live again and leave the garbage
-   queue; what the abandoned batches made may stay unused until the layer is freed. Roots of abandoned batches that a reader still
-   holds stay readable. The next batch may use seq + 1 again. */
+/* The log could not take the batches after seq: `root` (published by this layer at or before seq; NULL: the
+   layer was empty then) is the newest root again. Nodes and records that the abandoned batches replaced are
+   live again and leave the garbage queue; what the abandoned batches made may stay unused until the layer is
+   freed. Roots of abandoned batches that a reader still holds stay readable. The next batch may use seq + 1
+   again. */
 void sop_memtable_rewind(sop_memtable *table, const sop_memtable_root *root, uint64_t seq);
 
 /* --- readers: any thread, no locks --- */
@@ -130,13 +145,14 @@ uint64_t sop_memtree_items(const sop_memtree *tree);
 int64_t sop_memtree_delta(const sop_memtree *tree);
 /* Sum of deltas of records with key < key. */
 int64_t sop_memtree_delta_before(const sop_memtree *tree, sop_slice key);
-/* The first record in [from, to) (to.data NULL: no upper end; from.size 0: from the start) whose seq (shape_only: shape_seq) is
-   above seq, or NULL. O(log n). */
+/* The first record in [from, to) (to.data NULL: no upper end; from.size 0: from the start) whose seq
+   (shape_only: shape_seq) is above seq, or NULL. O(log n). */
 const sop_record *sop_memtree_newer(
     const sop_memtree *tree, sop_slice from, sop_slice to, uint64_t seq, int shape_only);
 
-/* The first record for which test returns 1, where test is 0 for a prefix of the order and 1 for the rest; NULL: none. Used to
-   find a rank across layers in O(log n) tests. previous_out (may be NULL): the record before it. */
+/* The first record for which test returns 1, where test is 0 for a prefix of the order and 1 for the rest;
+   NULL: none. Used to find a rank across layers in O(log n) tests. previous_out (may be NULL): the record
+   before it. */
 typedef int (*sop_memtree_test)(const sop_record *record, void *context);
 const sop_record *sop_memtree_partition(const sop_memtree *tree,
                                         sop_memtree_test test,
@@ -170,8 +186,9 @@ const sop_record *sop_memcursor_next(sop_memcursor *cursor); /* from a record; N
 const sop_record *sop_memcursor_prev(sop_memcursor *cursor);
 
 /*
- * Builds a layer from records in (store, key) order at once: recovery. Faster than set one by one. The table is empty (new or reset)
- * before, and published after, with one root at seq; later batches have a seq above it. Any failure: reset or free the table.
+ * Builds a layer from records in (store, key) order at once: recovery. Faster than set one by one. The
+ * table is empty (new or reset) before, and published after, with one root at seq; later batches have a seq
+ * above it. Any failure: reset or free the table.
  */
 typedef struct {
     uint64_t store;

@@ -64,7 +64,8 @@ static int node_is_good(const sop_memnode *node, unsigned level, check_walk *wal
 {
     check_sums sums = {0};
     if (node->level != level || node->count == 0 || node->count > node->capacity) return 0;
-    if (node->capacity > SOP_MEMNODE_FANOUT || node->skip > SOP_MEMNODE_PREFIX_MAX) return 0;
+    if (node->capacity > sop_memnode__fanout(level) || node->skip > SOP_MEMNODE_PREFIX_MAX)
+        return 0;
     uint64_t beyond = node->count == 64 ? 0 : ~((UINT64_C(1) << node->count) - 1);
     if (((node->plus | node->minus) & beyond) != 0) return 0;
     for (unsigned i = 0; i < node->count; i++) {

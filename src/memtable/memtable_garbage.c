@@ -4,8 +4,9 @@
  *
  * garbage-1  An object is visible to the snapshots s with born <= s < died.
  * garbage-2  The queue is read up to the newest live snapshot only; what is beyond waits for the next call.
- * garbage-3  A pinned object lies in the bucket of the newest live snapshot that sees it. No later snapshot can see it, so it
- *            is looked at again only when that one ends, and moves to an older one at most.
+ * garbage-3  A pinned object lies in the bucket of the newest live snapshot that sees it. No later snapshot
+ *            can see it, so it is looked at again only when that one ends, and moves to an older one at
+ *            most.
  */
 #include "memtable/memtable_private.h"
 #include "util/memory.h"
@@ -105,6 +106,46 @@ void sop_memgarbage__deinit(sop_memtable *table)
     sop_free(table->garbage.buckets);
 }
 
+/* --- rewind --- */
+
+/* Readers may still hold roots of batches that a rewind abandoned, under seqs that were given again since. Whatever
+   such a root can share with the present was born before the seq that the rewind went back to. */
+static int is_kept(const sop_memgarbage *garbage, const sop_memretired *entry)
+{
+    return garbage->rewound && entry->died > garbage->kept_seq &&
+           object_born(entry->object) <= garbage->kept_seq;
+}
+
+/* Drops the entries of a block that died after seq, or are kept by an earlier rewind. */
+static void block_sift(const sop_memgarbage *garbage, sop_memblock *block, uint64_t seq)
+{
+    uint32_t end = block->begin;
+    for (uint32_t i = block->begin; i < block->end; i++) {
+        sop_memretired entry = block->entries[i];
+        if (entry.died <= seq && !is_kept(garbage, &entry)) block->entries[end++] = entry;
+    }
+    block->end = end;
+}
+
+void sop_memgarbage__rewind(sop_memtable *table, uint64_t seq)
+{
+    sop_memgarbage *garbage = &table->garbage;
+    for (uint32_t i = 0; i < garbage->bucket_count; i++) {
+        for (sop_memblock *b = garbage->buckets[i].blocks; b != NULL; b = b->next) {
+            block_sift(garbage, b, seq);
+        }
+    }
+    for (sop_memblock *b = garbage->unplaced; b != NULL; b = b->next) {
+        block_sift(garbage, b, seq);
+    }
+    /* Blocks that are empty now, within the queue or at its end, are passed over when their turn comes. */
+    for (sop_memblock *b = garbage->head; b != NULL; b = b->next) {
+        block_sift(garbage, b, seq);
+    }
+    garbage->rewound = 1;
+    garbage->kept_seq = seq;
+}
+
 /* --- reclaim --- */
 
 /* Index of the first bucket with a seq not below the given one. */
@@ -146,6 +187,7 @@ static sop_membucket *bucket_for(sop_memgarbage *garbage, uint64_t seq)
 static int
 place(sop_memtable *table, const sop_memretired *entry, const uint64_t *live, size_t count)
 {
+    if (SOP_UNLIKELY(is_kept(&table->garbage, entry))) return 1;
     if (SOP_LIKELY(entry->died <= live[0])) {
         object_release(table, entry->object);
         return 1;

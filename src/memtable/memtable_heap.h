@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The heap of one memtable: size classes with free lists over chunks that double up to 1 MiB, released as a whole.
+ * The heap of one memtable: size classes with free lists over chunks that double up to 1 MiB, released as a
+ * whole.
  *
- * Up to 1,024 bytes the classes are 16 bytes apart, above that there are eight to a doubling. Pieces above 32 KiB come straight
- * from the process heap and hang in a list. The first bytes come from memory that the owner hands over at init.
+ * Up to 1,024 bytes the classes are 16 bytes apart, above that there are eight to a doubling. Pieces above
+ * 32 KiB come straight from the process heap and hang in a list. The first bytes come from memory that the
+ * owner hands over at init.
  */
 #ifndef SOP_MEMTABLE_MEMTABLE_HEAP_H
 #define SOP_MEMTABLE_MEMTABLE_HEAP_H

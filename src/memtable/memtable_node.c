@@ -2,8 +2,8 @@
 /* Nodes of the memtable: copy, insert, split, prefixes and heads, sums. */
 #include "memtable/memtable_private.h"
 
-/* A prefix may grow only when at least this many bits of all heads are equal, and leaves some equal bytes in the heads, so that
-   a key a little outside does not rebuild the heads again. */
+/* A prefix may grow only when at least this many bits of all heads are equal, and leaves some equal bytes
+   in the heads, so that a key a little outside does not rebuild the heads again. */
 enum { SHARPEN_BITS = 40, PREFIX_SLACK = 2 };
 
 /* --- heads --- */
@@ -49,13 +49,34 @@ void sop_memnode__sharpen(sop_memnode *node)
     heads_rebuild(node, same - PREFIX_SLACK);
 }
 
-/* Order of the key of entry i against a key that shares the prefix. */
+int sop_memnode__prefix_order_slow(const sop_memnode *node, const uint8_t *key, size_t size)
+{
+    const uint8_t *prefix = node->prefix;
+    size_t left = node->skip;
+    if (SOP_UNLIKELY(size < left)) {
+        int order = size == 0 ? 0 : memcmp(key, prefix, size);
+        return order == 0 ? -1 : order;
+    }
+    for (; left >= 8; left -= 8, size -= 8, key += 8, prefix += 8) {
+        uint64_t a = sop_get_u64be(key);
+        uint64_t b = sop_get_u64be(prefix);
+        if (a != b) return a < b ? -1 : 1;
+    }
+    if (left == 0) return 0;
+    unsigned beyond = 64 - 8 * (unsigned)left;
+    uint64_t a = sop_key_head(key, size) >> beyond;
+    uint64_t b = sop_get_u64be(prefix) >> beyond;
+    return (a > b) - (a < b);
+}
+
+/* Order of the key of entry i against a key that shares the prefix and the head. */
 static int entry_order(const sop_memnode *node, unsigned i, sop_slice key)
 {
     const sop_record *r = sop_memnode__entry(node, i);
-    unsigned skip = node->skip;
-    return sop_compare(r->bytes + skip, r->key_size - skip, (const uint8_t *)key.data + skip,
-                       key.size - skip);
+    size_t same = node->skip + 8u;
+    if (SOP_UNLIKELY(r->key_size < same || key.size < same)) same = node->skip;
+    return sop_compare(r->bytes + same, r->key_size - same, (const uint8_t *)key.data + same,
+                       key.size - same);
 }
 
 unsigned sop_memnode__lower_tied(
@@ -84,7 +105,7 @@ unsigned sop_memnode__lower_tied(
 
 unsigned sop_memnode__capacity_for(unsigned count)
 {
-    SOP_ASSERT(count <= SOP_MEMNODE_FANOUT);
+    SOP_ASSERT(count <= SOP_MEMNODE_INNER_FANOUT);
     return count <= 4 ? 4 : (count + 7) & ~7u;
 }
 

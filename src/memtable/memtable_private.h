@@ -2,11 +2,16 @@
 /*
  * What the files of the memtable room share: the table, tree nodes, the store map, garbage.
  *
- * memnode-1  A node is written only by the batch in which it was born; before that batch is published nobody else sees it.
- * memnode-2  The first skip bytes of all keys that order a node (records of a leaf, first records of children) are prefix[0..skip).
- * memnode-3  heads[i] is the big-endian number of the 8 key bytes after the prefix; equal heads are decided by the keys.
- * memnode-4  first is the least record below the node; separators are the first records of the children, never copies.
- * memnode-5  delta, items, unresolved, seq and shape_seq of a node are exact sums and maxima of what is below it.
+ * memnode-1  A node is written only by the batch in which it was born; before that batch is published
+ *            nobody else sees it.
+ * memnode-2  The first skip bytes of all keys that order a node (records of a leaf, first records of
+ *            children) are prefix[0..skip).
+ * memnode-3  heads[i] is the big-endian number of the 8 key bytes after the prefix; equal heads are decided
+ *            by the keys.
+ * memnode-4  first is the least record below the node; separators are the first records of the children,
+ *            never copies.
+ * memnode-5  delta, items, unresolved, seq and shape_seq of a node are exact sums and maxima of what is
+ *            below it.
  */
 #ifndef SOP_MEMTABLE_MEMTABLE_PRIVATE_H
 #define SOP_MEMTABLE_MEMTABLE_PRIVATE_H
@@ -21,14 +26,16 @@
 #include "util/bytes.h"
 #include "util/compiler.h"
 
-#define SOP_MEMNODE_FANOUT     64u
-#define SOP_MEMNODE_PREFIX_MAX 24u
-#define SOP_MEMTREE_ITEMS_MAX  INT32_MAX
-#define SOP_MEMMAP_SLOTS       16u
-#define SOP_MEMMAP_DEPTH_MAX   16u
+/* A leaf has at most 64 records: its deltas are bits of a word. */
+#define SOP_MEMNODE_LEAF_FANOUT  64u
+#define SOP_MEMNODE_INNER_FANOUT 64u
+#define SOP_MEMNODE_PREFIX_MAX   24u
+#define SOP_MEMTREE_ITEMS_MAX    INT32_MAX
+#define SOP_MEMMAP_SLOTS         16u
+#define SOP_MEMMAP_DEPTH_MAX     16u
 
-/* A node; the top node of a store's tree stands for the tree. After the heads come, leaf: capacity record pointers; inner:
-   capacity child pointers, then capacity deltas. */
+/* A node; the top node of a store's tree stands for the tree. After the heads come, leaf: capacity record
+   pointers; inner: capacity child pointers, then capacity deltas. */
 struct sop_memtree {
     uint8_t level; /* 0: leaf */
     uint8_t count;
@@ -92,6 +99,8 @@ typedef struct {
     uint32_t bucket_capacity;
     sop_membucket *buckets; /* seqs ascend */
     sop_memblock *unplaced; /* could not be put into a bucket for lack of memory */
+    int rewound;            /* kept_seq is set */
+    uint64_t kept_seq;      /* what was born at it or before and died after it is never freed */
 } sop_memgarbage;
 
 /* The path to the leaf that the batch changed last; all its nodes were born in the batch. */
@@ -155,6 +164,11 @@ SOP_INLINE size_t sop_memnode__bytes(unsigned level, unsigned capacity)
     size_t entry = sizeof(uint64_t) + sizeof(void *) + (level == 0 ? 0 : sizeof(int32_t));
     return sizeof(sop_memnode) + capacity * entry;
 }
+/* The most entries that a node of a level may have. */
+SOP_INLINE unsigned sop_memnode__fanout(unsigned level)
+{
+    return level == 0 ? SOP_MEMNODE_LEAF_FANOUT : SOP_MEMNODE_INNER_FANOUT;
+}
 /* The record that orders entry i of a node. */
 SOP_INLINE const sop_record *sop_memnode__entry(const sop_memnode *node, unsigned i)
 {
@@ -170,21 +184,20 @@ SOP_INLINE unsigned sop_memnode__heads_below(const uint64_t *heads, unsigned cou
     if (n == 0) return 0;
     while (n > 1) {
         unsigned half = n / 2;
-        base += base[half - 1] < head ? half : 0;
+        base += half & (0u - (unsigned)(base[half - 1] < head));
         n -= half;
     }
     return (unsigned)(base - heads) + (*base < head);
 }
 
-/* The order of a key against the prefix of a node: negative: below all of its keys, positive: above all, 0: shares it. */
+/* As sop_memnode__prefix_order for a node with a prefix. */
+int sop_memnode__prefix_order_slow(const sop_memnode *node, const uint8_t *key, size_t size);
+
+/* The order of a key against the prefix of a node: negative: below all of its keys, positive: above all, 0:
+   shares it. */
 SOP_INLINE int sop_memnode__prefix_order(const sop_memnode *node, const uint8_t *key, size_t size)
 {
-    if (SOP_LIKELY(node->skip == 0)) return 0;
-    size_t common = size < node->skip ? size : node->skip;
-    for (size_t i = 0; i < common; i++) {
-        if (SOP_UNLIKELY(key[i] != node->prefix[i])) return key[i] < node->prefix[i] ? -1 : 1;
-    }
-    return size < node->skip ? -1 : 0;
+    return node->skip == 0 ? 0 : sop_memnode__prefix_order_slow(node, key, size);
 }
 
 /* As sop_memnode__lower for a run of entries from at on whose heads equal that of the key. */
@@ -212,18 +225,19 @@ SOP_INLINE unsigned sop_memnode__child(const sop_memnode *node, sop_slice key)
     return at == 0 ? 0 : at - 1;
 }
 
-/* Asks for the lines of a node that a search will read. */
+/* Asks for the lines of a node at once: a search that waits for one after the other waits longer. */
 SOP_INLINE void sop_memnode__prefetch(const sop_memnode *node)
 {
     const uint8_t *p = (const uint8_t *)node;
-    for (size_t i = 0; i < 9; i++) {
-        SOP_PREFETCH(p + i * SOP_CACHE_LINE);
+    for (size_t i = 0; i < sop_memnode__bytes(0, SOP_MEMNODE_LEAF_FANOUT); i += SOP_CACHE_LINE) {
+        SOP_PREFETCH(p + i);
     }
 }
 
 /* NULL when out of memory. count 0. */
 sop_memnode *sop_memnode__new(sop_memtable *table, unsigned level, unsigned capacity);
-/* A copy born in the current batch with room for capacity entries. The old one is not retired. NULL when out of memory. */
+/* A copy born in the current batch with room for capacity entries. The old one is not retired. NULL when
+   out of memory. */
 sop_memnode *sop_memnode__copy(sop_memtable *table, const sop_memnode *old, unsigned capacity);
 void sop_memnode__release(sop_memtable *table, sop_memnode *node);
 /* The capacity to give a node of count entries. */
@@ -265,8 +279,8 @@ SOP_INLINE int sop_memnode__leaf_delta(const sop_memnode *leaf, unsigned count)
 
 /* --- the store map: memtable_map.c --- */
 
-/* The slot of a store in the root under construction, made if need be; its nodes now belong to the batch. NULL when out of
-   memory. */
+/* The slot of a store in the root under construction, made if need be; its nodes now belong to the batch.
+   NULL when out of memory. */
 sop_memnode **sop_memmap__slot(sop_memtable *table, uint64_t store);
 SOP_INLINE uint64_t sop_memmap__above(uint64_t store, unsigned shift)
 {
@@ -300,6 +314,8 @@ SOP_INLINE void sop_memgarbage__retire(sop_memtable *table, const void *object, 
 void sop_memgarbage__begin(sop_memtable *table);
 /* Takes back what the batch retired; frees what was born in it. */
 void sop_memgarbage__revert(sop_memtable *table);
+/* Batches after seq are abandoned: what they replaced is live again. */
+void sop_memgarbage__rewind(sop_memtable *table, uint64_t seq);
 /* Forgets all, the heap having been reset. */
 void sop_memgarbage__clear(sop_memtable *table);
 void sop_memgarbage__deinit(sop_memtable *table);

@@ -70,8 +70,9 @@ leaf_newer(const sop_memnode *leaf, unsigned begin, unsigned end, const newer_qu
     return NULL;
 }
 
-/* bounded_below, bounded_above: from, to may cut through this node. Only a child that is cut can have a newest seq above the bound
-   and yet no newer record in the range, so at most two paths are walked in vain. The depth is the height of the tree. */
+/* bounded_below, bounded_above: from, to may cut through this node. Only a child that is cut can have a
+   newest seq above the bound and yet no newer record in the range, so at most two paths are walked in vain.
+   The depth is the height of the tree. */
 static const sop_record *
 node_newer(const sop_memnode *node, const newer_query *query, int bounded_below, int bounded_above)
 {

@@ -344,8 +344,8 @@ static sop_status freeze_or_reuse(sop_engine *engine, const tip_summary *tip, so
     int reusable = engine->last_freeze.live != NULL && !tip->has_loads;
     if (tip->frozen >= FROZEN_REUSE && reusable) return SOP_OK;
     if (tip->frozen >= FROZEN_MAX) {
-        return sop_fail(
-            err, SOP_BUSY, "checkpoint: %u failed before it, reopen the database", tip->frozen);
+        return sop_fail(err, SOP_BUSY, "checkpoint: %u failed before it, reopen the database",
+                        tip->frozen);
     }
     sop_freeze change = {0};
     sop_wal_place place;

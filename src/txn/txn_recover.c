@@ -59,6 +59,26 @@ static sop_status reference_note(replay *r, const uint8_t *reference)
 
 /* ---- transactions ---- */
 
+static sop_status load_node(sop_address address, void *context)
+{
+    (void)address;
+    (void)context;
+    return SOP_OK;
+}
+
+static sop_status load_reference(const uint8_t *reference, void *context)
+{
+    return reference_note(context, reference);
+}
+
+/* Large values of a bulk load are referred to by its tree alone. */
+static sop_status load_note(replay *r)
+{
+    const sop_btree *tree = &r->base->extras[r->base->extra_count - 1].tree;
+    if (!tree->references) return SOP_OK;
+    return sop_btree_walk(tree, 0, load_node, load_reference, r, r->err);
+}
+
 static sop_status load_apply(replay *r, const sop_wal_item *item)
 {
     sop_catalogue_row row;
@@ -81,7 +101,7 @@ static sop_status load_apply(replay *r, const sop_wal_item *item)
     if (status != SOP_OK) return status;
     sop_base__free(r->base);
     r->base = next;
-    return SOP_OK;
+    return load_note(r);
 }
 
 static sop_status item_apply(replay *r, const sop_wal_item *item)
