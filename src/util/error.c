@@ -69,6 +69,8 @@ static sop_status status_of_errno(int number, int writing)
     case ENOSPC:
     case EDQUOT:
         return SOP_FULL;
+    case EFBIG:
+        return SOP_TOO_LARGE;
     case ENOMEM:
         return SOP_NO_MEMORY;
     case ENOENT:

@@ -13,7 +13,8 @@ SOP_COLD sop_status sop_fail(sop_error *err, sop_status status, const char *form
     SOP_PRINTF(3, 4);
 
 /* As sop_fail for a failed system call: picks the status from errno (ENOSPC, EDQUOT: SOP_FULL;
-   EROFS, EACCES, EPERM: SOP_READ_ONLY when writing is set, else SOP_IO; ENOMEM: SOP_NO_MEMORY; else
+   EROFS, EACCES, EPERM: SOP_READ_ONLY when writing is set, else SOP_IO; ENOMEM: SOP_NO_MEMORY;
+   EFBIG: SOP_TOO_LARGE; else
    SOP_IO), appends its text. */
 SOP_COLD sop_status sop_fail_errno(sop_error *err, int number, int writing, const char *format, ...)
     SOP_PRINTF(4, 5);

@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -13,7 +14,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -403,6 +406,115 @@ static void test_a_folder_without_permission_is_read_only(void **state)
     if (was_root) assert_int_equal(created, SOP_READ_ONLY);
 }
 
+/* ---- processes ---- */
+
+/* Runs fn in a child process that is then killed; ready tells when fn is through. */
+static pid_t child_start(void (*fn)(const char *path, int ready), const char *path)
+{
+    int ends[2];
+    char byte = 0;
+    assert_int_equal(pipe(ends), 0);
+    pid_t child = fork();
+    assert_true(child >= 0);
+    if (child == 0) {
+        fn(path, ends[1]);
+        for (;;)
+            (void)pause();
+    }
+    (void)close(ends[1]);
+    assert_int_equal(read(ends[0], &byte, 1), 1);
+    (void)close(ends[0]);
+    return child;
+}
+
+static void child_kill(pid_t child)
+{
+    int status = 0;
+    assert_int_equal(kill(child, SIGKILL), 0);
+    assert_int_equal(waitpid(child, &status, 0), child);
+}
+
+/* Nothing here may assert: a failing child would run the rest of the tests. It says so by closing the pipe unwritten. */
+static void child_holds(const char *path, int ready)
+{
+    sop_backend *b = NULL;
+    void *page = NULL;
+    if (sop_backend_file_open(path, SOP_BACKEND_EXISTING, 0, 0, &b, NULL) != SOP_OK) _exit(1);
+    if (b->ops->lock(b, 0, 1, 0, NULL) != SOP_OK) _exit(1);
+    if (b->ops->shared_page(b, 4096, &page, NULL) != SOP_OK) _exit(1);
+    memcpy(page, "from the child", 14);
+    if (write(ready, "r", 1) != 1) _exit(1);
+}
+
+static void test_a_killed_process_frees_its_locks(void **state)
+{
+    void *page = NULL;
+    (void)state;
+    create(in_folder("db"));
+    sop_backend *b = existing(in_folder("db"), 0);
+    pid_t child = child_start(child_holds, in_folder("db"));
+    assert_int_equal(b->ops->lock_held(b, 0), 1);
+    assert_int_equal(b->ops->lock(b, 0, 1, 0, NULL), SOP_BUSY);
+    child_kill(child);
+    assert_int_equal(b->ops->lock_held(b, 0), 0);
+    OK(b->ops->lock(b, 0, 1, 0, NULL));
+    OK(b->ops->shared_page(b, 4096, &page, NULL));
+    assert_memory_equal(page, "from the child", 14);
+    b->ops->free(b);
+}
+
+static void test_no_descriptor_is_inherited_by_programs(void **state)
+{
+    void *page = NULL;
+    sop_file *f = NULL;
+    unsigned flagged = 0;
+    int before[256];
+    (void)state;
+    create(in_folder("db"));
+    for (int fd = 0; fd < 256; fd++)
+        before[fd] = fcntl(fd, F_GETFD);
+    sop_backend *b = existing(in_folder("db"), 0);
+    sop_backend *building = begin(in_folder("db2"));
+    OK(b->ops->lock(b, 0, 1, 0, NULL));
+    OK(b->ops->shared_page(b, 4096, &page, NULL));
+    OK(sop_file_open(b, "log/a", SOP_FILE_CREATE | SOP_FILE_WRITE | SOP_FILE_DIRECT, &f, NULL));
+    for (int fd = 0; fd < 256; fd++) {
+        int flags = fcntl(fd, F_GETFD);
+        if (before[fd] >= 0 || flags < 0) continue;
+        assert_true((flags & FD_CLOEXEC) != 0);
+        flagged++;
+    }
+    assert_true(flagged >= 10);
+    sop_file_close(f);
+    building->ops->free(building);
+    b->ops->free(b);
+    for (int fd = 0; fd < 256; fd++) {
+        assert_int_equal(fcntl(fd, F_GETFD) < 0, before[fd] < 0);
+    }
+}
+
+static void test_a_file_larger_than_the_medium_allows_is_too_large(void **state)
+{
+    sop_file *f = NULL;
+    sop_error err = {0};
+    struct rlimit old;
+    (void)state;
+    create(in_folder("db"));
+    sop_backend *b = existing(in_folder("db"), 0);
+    OK(sop_file_open(b, "log/a", SOP_FILE_CREATE, &f, NULL));
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &old), 0);
+    struct rlimit small = {4096, old.rlim_max};
+    void (*handler)(int) = signal(SIGXFSZ, SIG_IGN);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &small), 0);
+    sop_status status = sop_file_write(f, 4096, "x", 1, &err);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &old), 0);
+    (void)signal(SIGXFSZ, handler);
+    assert_int_equal(status, SOP_TOO_LARGE);
+    assert_non_null(strstr(err.message, "log/a"));
+    sop_file_close(f);
+    b->ops->free(b);
+}
+
 /* ---- media made for a test ---- */
 
 static int mount_tmpfs(const char *name, const char *options)
@@ -517,6 +629,9 @@ int main(void)
         T(test_working_folder_may_change_while_building),
         T(test_a_read_only_handle_creates_nothing),
         T(test_a_folder_without_permission_is_read_only),
+        T(test_a_killed_process_frees_its_locks),
+        T(test_no_descriptor_is_inherited_by_programs),
+        T(test_a_file_larger_than_the_medium_allows_is_too_large),
         T(test_a_full_medium_is_reported_and_recovers),
         T(test_a_page_that_finds_no_room_is_an_error_not_a_signal),
         T(test_a_read_only_medium_can_be_read),
