@@ -179,6 +179,7 @@ static void part_print(FILE *out, const sop_key_part *part)
         break;
     case SOP_KEY_BYTES:
     case SOP_KEY_STRING:
+    case SOP_KEY_DECIMAL:
     default:
         if (sop_key_part_bytes(part, buffer, sizeof buffer, &bytes) == SOP_OK)
             cli_print_json(out, bytes);
