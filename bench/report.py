@@ -5,6 +5,7 @@
 Usage: report.py [--curves] FILE...
 Medians over the repetitions; a ratio above 1 means that SOP is ahead of the best of the others."""
 import json
+import re
 import statistics
 import sys
 
@@ -161,7 +162,8 @@ def print_curves(results_by_setting):
     engines.sort(key=lambda name: (name != "sop", name))
     for workload, points in workloads.items():
         first = points[0][1].first(workload)
-        print(f"\n{workload}: {first['title']} ({first['unit']})")
+        title = re.sub(r", \d+ threads?$", "", first["title"])
+        print(f"\n{workload}: {title} ({first['unit']})")
         rows = []
         for (items, threads, stores, _), results in sorted(points, key=lambda point: point[0][:3]):
             cells = [figure(results.median(workload, e)) if e in results.engines else "-" for e in engines]
