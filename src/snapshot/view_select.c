@@ -46,7 +46,8 @@ static int target_reached(const sop_record *record, void *context)
     if (s->begin != 0 && sop_slice_compare(key, sop_view__place_key(s->cursor)) <= 0) return 0;
     if (s->high_key.size != 0 && sop_slice_compare(key, s->high_key) >= 0) return 1;
     int64_t reached = (int64_t)s->begin + sop_view__delta_before(&s->cursor->view, key);
-    return reached + key_visible(s, record) > (int64_t)s->rank;
+    if (reached != (int64_t)s->rank) return reached > (int64_t)s->rank;
+    return key_visible(s, record);
 }
 
 /* The first record, over all layers, that reaches the rank. */
