@@ -99,8 +99,8 @@ static const uint8_t *read_exponent(const uint8_t *at, const uint8_t *end, unsig
     for (size_t i = 0; i < size; i++) {
         bytes[i] = at[i] ^ out->mask;
     }
-    if (!sop_key__get_int(code, bytes, size, &magnitude) || magnitude > (uint64_t)EXPONENT_MAX)
-        return NULL;
+    if (!sop_key__get_int(code, bytes, size, &magnitude)) return NULL;
+    if (magnitude > (uint64_t)EXPONENT_MAX) return NULL;
     out->exponent = below_zero ? -(int64_t)magnitude : (int64_t)magnitude;
     return at + size;
 }

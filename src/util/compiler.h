@@ -9,7 +9,7 @@
 #define SOP_PRINTF(fmt, arg) __attribute__((format(printf, fmt, arg)))
 #define SOP_COLD             __attribute__((cold, noinline))
 #define SOP_INLINE           static inline __attribute__((always_inline, unused))
-#define SOP_TARGET(features)  __attribute__((target(features))) /* behind a check of the processor */
+#define SOP_TARGET(features) __attribute__((target(features))) /* behind a check of the processor */
 #define SOP_UNUSED           __attribute__((unused))
 #define SOP_CACHE_LINE       64
 
