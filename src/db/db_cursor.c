@@ -32,7 +32,6 @@ struct sop_cursor {
     size_t to_size;
     uint8_t *from; /* bounds as stored keys */
     uint8_t *to;
-    int outside;  /* stands beyond a bound: -1 before, 1 after, 0 within */
     int scanning; /* 0: nothing to record */
     int direction;
     int values_read;
@@ -215,13 +214,13 @@ static sop_status enter_slow(sop_cursor *cursor)
     const sop_core *core = &store->txn->core;
     sop_status status = sop_store__enter(store);
     if (status != SOP_OK) return status;
-    sop_view_cursor_rebind(cursor->at, &store->view);
     if (cursor->snapshot_version != core->snapshot_version) {
+        /* What it stood on may be gone with the old snapshot: forget the place before anything is read. */
         sop_view_cursor_clear(cursor->at);
         cursor->scanning = 0;
-        cursor->outside = 0;
         cursor->snapshot_version = core->snapshot_version;
     }
+    sop_view_cursor_rebind(cursor->at, &store->view);
     cursor->write_version = core->write_version;
     return SOP_OK;
 }
@@ -267,7 +266,6 @@ sop_status sop_cursor_bound(sop_cursor *cursor, sop_slice from, sop_slice to)
     if (status == SOP_OK) status = bound_set(cursor, to, &cursor->to, &cursor->to_size);
     if (status != SOP_OK) return status;
     cursor->has_bounds = cursor->from_size != 0 || cursor->to_size != 0;
-    cursor->outside = 0;
     sop_view_cursor_clear(cursor->at);
     return SOP_OK;
 }

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "db/db.h"
 #include "db/db_internal.h"
 #include "util/bytes.h"
 #include "util/error.h"
@@ -216,6 +217,51 @@ static sop_status engine_open(sop_db *db, sop_backend *b, const sop_db_options *
     return sop_engine_open(&engine, &db->engine, err);
 }
 
+/* The handle over a backend; on failure the backend is still the caller's. */
+static sop_status handle_new(
+    sop_backend *b, const char *url, const sop_db_options *o, sop_db **db_out, sop_error *err)
+{
+    sop_db *db = sop_alloc_zeroed(sizeof *db);
+    if (db != NULL) db->url = sop_strdup(url);
+    sop_status status = db == NULL || db->url == NULL
+                            ? sop_fail(err, SOP_NO_MEMORY, "open: out of memory")
+                            : engine_open(db, b, o, err);
+    if (status != SOP_OK) {
+        if (db != NULL) sop_free(db->url);
+        sop_free(db);
+        db = NULL;
+    }
+    *db_out = db;
+    return status;
+}
+
+sop_status sop_db_open_on(sop_backend *backend,
+                          int create,
+                          const sop_db_options *options,
+                          sop_db **db_out,
+                          sop_error *err)
+{
+    sop_db_options full;
+    *db_out = NULL;
+    sop_status status = options_read(options, &full, err);
+    if (status == SOP_OK && create) status = sop_engine_create(backend, err);
+    if (status == SOP_OK && create) status = backend->ops->publish(backend, err);
+    if (status == SOP_OK) status = handle_new(backend, backend->url, &full, db_out, err);
+    if (status != SOP_OK) backend->ops->free(backend);
+    return status;
+}
+
+sop_status
+sop_db_backup_on(sop_db *db, sop_backend *target, const sop_work_options *options, sop_error *err)
+{
+    sop_work_options full = SOP_WORK_OPTIONS_INIT;
+    if (options != NULL) full = *options;
+    sop_status status = sop_engine_backup(db->engine, target, &full, err);
+    if (status == SOP_OK) status = target->ops->publish(target, err);
+    target->ops->free(target);
+    return status;
+}
+
 sop_status
 sop_db_open(const char *url, const sop_db_options *options, sop_db **db_out, sop_error *err)
 {
@@ -225,25 +271,14 @@ sop_db_open(const char *url, const sop_db_options *options, sop_db **db_out, sop
     sop_db_options full;
     parsed_url parsed = {0};
     sop_backend *b = NULL;
-    sop_db *db = NULL;
     sop_status status = options_read(options, &full, err);
     if (status == SOP_OK) status = url_parse(url, &full, &parsed, err);
     if (status == SOP_OK) status = backend_find(&parsed, &full, &b, err);
     if (status == SOP_OK) {
-        db = sop_alloc_zeroed(sizeof *db);
-        if (db != NULL) db->url = sop_strdup(url);
-        if (db == NULL || db->url == NULL)
-            status = sop_fail(err, SOP_NO_MEMORY, "open: out of memory");
-    }
-    if (status == SOP_OK) status = engine_open(db, b, &full, err);
-    if (status != SOP_OK) {
-        if (b != NULL) b->ops->free(b);
-        if (db != NULL) sop_free(db->url);
-        sop_free(db);
-        db = NULL;
+        status = handle_new(b, url, &full, db_out, err);
+        if (status != SOP_OK) b->ops->free(b);
     }
     sop_free(parsed.path);
-    *db_out = db;
     return status;
 }
 

@@ -201,6 +201,7 @@ sop_status sop_store__probe(sop_store *store, sop_view_cursor **out)
             return sop_fail(&store->txn->core.error, SOP_NO_MEMORY, "store: out of memory");
         }
     } else {
+        sop_view_cursor_clear(store->probe);
         sop_view_cursor_rebind(store->probe, &store->view);
     }
     *out = store->probe;
