@@ -53,7 +53,8 @@ typedef struct {
  *              transaction.
  *
  * Returns:   SOP_OK; the common errors.
- * Lifetime:  cursor_out lives until it is closed or the transaction is committed, reset or closed.
+ * Lifetime:  cursor_out lives until it is closed or sop_txn_close. Commit and reset end its place:
+ *            after sop_txn_renew it stands as a new one.
  * Threads:   only the thread that owns the transaction.
  * Cost:      one allocation; no read.
  * Since:     0.1

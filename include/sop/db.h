@@ -7,7 +7,8 @@
  *     data/shop              a folder (a plain path takes no options)
  *     file:data/shop?sync=off
  *     memory:                nothing on disk; gone at close
- *     memory:NAME            the same, shared by all handles of the process that use this name
+ *     memory:NAME            the same, but kept under this name until the process ends; one handle
+ *                            at a time
  *     cassandra://HOST[,HOST...]/KEYSPACE     SOP_UNSUPPORTED in this version
  *
  * Only the forms with a scheme take options, ?key=value&key=value: sync (full, periodic, off),

@@ -101,6 +101,7 @@ static sop_status key_stored(sop_bulk *bulk, sop_slice key, uint8_t *buffer, sop
         return sop_fail(&bulk->error, SOP_INVALID, "bulk load: key of %zu bytes, must be 1 to %d",
                         key.size, SOP_KEY_SIZE_MAX);
     }
+    if (key.data == NULL) return sop_fail(&bulk->error, SOP_INVALID, "bulk load: key is NULL");
     if (!bulk->duplicates) return SOP_OK;
     size_t size = sop_duplicates__prefix(key, buffer);
     if (size == 0)
@@ -133,6 +134,10 @@ sop_status sop_bulk_add(sop_bulk *bulk, sop_slice key, sop_slice value)
     sop_slice stored;
     if (sop_engine_interrupts(bulk->db->engine) != bulk->interrupts) {
         return sop_fail(&bulk->error, SOP_CANCELLED, "bulk load: interrupted");
+    }
+    if (value.data == NULL && value.size != 0) {
+        return sop_fail(&bulk->error, SOP_INVALID, "bulk load: value is NULL but has %zu bytes",
+                        value.size);
     }
     sop_status status = key_stored(bulk, key, buffer, &stored);
     int is_reference = value.size > bulk->row.inline_value_max;

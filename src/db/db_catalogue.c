@@ -174,6 +174,18 @@ static sop_status id_next(sop_txn *txn, uint64_t *id_out)
     return catalogue_write(txn, sop_slice_of(key, 1), sop_slice_of(value, 8), 1, below);
 }
 
+/* A row lies in a leaf with name and attributes, so these cannot be longer than a leaf's value. */
+static sop_status attributes_check(sop_slice attributes, sop_error *err)
+{
+    if (attributes.size > SOP_ATTRIBUTES_SIZE_MAX) {
+        return sop_fail(err, SOP_TOO_LARGE, "attributes of %zu bytes, at most %d", attributes.size,
+                        SOP_ATTRIBUTES_SIZE_MAX);
+    }
+    if (attributes.data == NULL && attributes.size != 0)
+        return sop_fail(err, SOP_INVALID, "attributes: NULL but %zu bytes", attributes.size);
+    return SOP_OK;
+}
+
 sop_status sop_catalogue__options_check(const sop_store_options *options,
                                         sop_catalogue_row *row_out,
                                         sop_error *err)
@@ -190,10 +202,8 @@ sop_status sop_catalogue__options_check(const sop_store_options *options,
         return sop_fail(err, SOP_INVALID, "inline_value_max is %u, at most %d",
                         full.inline_value_max, SOP_INLINE_VALUE_MAX_LIMIT);
     }
-    if (full.attributes.size > SOP_ATTRIBUTES_SIZE_MAX) {
-        return sop_fail(err, SOP_TOO_LARGE, "attributes of %zu bytes, at most %u",
-                        full.attributes.size, SOP_ATTRIBUTES_SIZE_MAX);
-    }
+    sop_status status = attributes_check(full.attributes, err);
+    if (status != SOP_OK) return status;
     if (full.kind != SOP_STORE_RAW && full.kind != SOP_STORE_DOCUMENTS) {
         return sop_fail(err, SOP_INVALID, "store kind %d", full.kind);
     }
@@ -380,10 +390,8 @@ sop_status sop_store_attributes_set(sop_store *store, sop_slice attributes)
     sop_status status = write_enter(txn);
     if (status == SOP_OK) status = sop_store__enter(store);
     if (status != SOP_OK) return status;
-    if (attributes.size > SOP_ATTRIBUTES_SIZE_MAX) {
-        return sop_fail(&txn->core.error, SOP_TOO_LARGE, "attributes of %zu bytes, at most %u",
-                        attributes.size, SOP_ATTRIBUTES_SIZE_MAX);
-    }
+    status = attributes_check(attributes, &txn->core.error);
+    if (status != SOP_OK) return status;
     sop_catalogue_row row;
     uint8_t *bytes;
     status = row_copy(txn, store->id, &row, &bytes);

@@ -581,7 +581,7 @@ static sop_status page_item(sop_cursor *cursor, sop_item *item)
 sop_status sop_cursor_read(
     sop_cursor *cursor, int direction, sop_item *items, size_t capacity, size_t *count_out)
 {
-    if (cursor == NULL || count_out == NULL || (items == NULL && capacity != 0) || direction == 0)
+    if (cursor == NULL || count_out == NULL || items == NULL || capacity == 0 || direction == 0)
         return SOP_INVALID;
     *count_out = 0;
     sop_arena_reset(&cursor->page);

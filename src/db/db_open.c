@@ -21,18 +21,19 @@ typedef struct {
 typedef struct {
     const char *key;
     int is_u64; /* else int or uint32_t */
+    long long least;
     size_t offset;
 } option_field;
 
 static const option_field OPTION_FIELDS[] = {
-    {"read_only", 0, offsetof(sop_db_options, read_only)},
-    {"sync_ms", 0, offsetof(sop_db_options, sync_ms)},
-    {"busy_timeout_ms", 0, offsetof(sop_db_options, busy_timeout_ms)},
-    {"workers", 0, offsetof(sop_db_options, workers)},
-    {"memory_max", 1, offsetof(sop_db_options, memory_max)},
-    {"txn_memory_max", 1, offsetof(sop_db_options, txn_memory_max)},
-    {"conflict_window", 1, offsetof(sop_db_options, conflict_window)},
-    {"log_keep", 1, offsetof(sop_db_options, log_keep)},
+    {"read_only", 0, 0, offsetof(sop_db_options, read_only)},
+    {"sync_ms", 0, 0, offsetof(sop_db_options, sync_ms)},
+    {"busy_timeout_ms", 0, 0, offsetof(sop_db_options, busy_timeout_ms)},
+    {"workers", 0, -1, offsetof(sop_db_options, workers)},
+    {"memory_max", 1, 0, offsetof(sop_db_options, memory_max)},
+    {"txn_memory_max", 1, 0, offsetof(sop_db_options, txn_memory_max)},
+    {"conflict_window", 1, 0, offsetof(sop_db_options, conflict_window)},
+    {"log_keep", 1, 0, offsetof(sop_db_options, log_keep)},
 };
 
 static sop_status sync_parse(const char *value, int *out, sop_error *err)
@@ -54,8 +55,8 @@ number_set(sop_db_options *options, const option_field *field, const char *value
     char *end = NULL;
     errno = 0;
     long long number = strtoll(value, &end, 10);
-    int narrow_ok = field->is_u64 || (number >= -1 && number <= INT32_MAX);
-    if (errno != 0 || end == value || *end != '\0' || !narrow_ok || (field->is_u64 && number < 0)) {
+    int in_range = number >= field->least && (field->is_u64 || number <= INT32_MAX);
+    if (errno != 0 || end == value || *end != '\0' || !in_range) {
         return sop_fail(err, SOP_INVALID, "url option %s=%.60s: not a number in range", field->key,
                         value);
     }
@@ -78,7 +79,9 @@ option_set(sop_db_options *options, const char *key, const char *value, sop_erro
         return sop_fail(err, SOP_UNSUPPORTED, "url option swarm: this build has no swarm mode yet");
     }
     if (strcmp(key, "local") == 0) {
-        if (strcmp(value, "yes") == 0 || strcmp(value, "1") == 0) options->local = 1;
+        if (strcmp(value, "yes") != 0)
+            return sop_fail(err, SOP_INVALID, "url option local=%.60s: must be yes", value);
+        options->local = 1;
         return SOP_OK;
     }
     if (strcmp(key, "sync") == 0) {
@@ -125,6 +128,10 @@ url_parse(const char *url, sop_db_options *options, parsed_url *out, sop_error *
         skip = 7;
     } else if (strncmp(url, "file:", 5) == 0) {
         skip = 5;
+    } else if (strstr(url, "://") != NULL) {
+        return sop_fail(
+            err, SOP_INVALID,
+            "%.160s: not a path, and the schemes are file:, memory: and cassandra:", url);
     } else {
         has_scheme = 0;
     }
@@ -192,6 +199,7 @@ static sop_status options_read(const sop_db_options *options, sop_db_options *ou
         return sop_fail(err, SOP_INVALID, "open: open_mode is %d", out->open_mode);
     if ((unsigned)out->sync > SOP_SYNC_OFF)
         return sop_fail(err, SOP_INVALID, "open: sync is %d", out->sync);
+    if (out->workers < -1) return sop_fail(err, SOP_INVALID, "open: workers is %d", out->workers);
     if (out->read_only && out->open_mode == SOP_OPEN_NEW) {
         return sop_fail(err, SOP_INVALID, "open: a new database cannot be read-only");
     }
@@ -395,8 +403,10 @@ sop_status sop_db_info_get(sop_db *db, sop_db_info *info_out, sop_error *err)
 sop_status sop_db_outcome(
     sop_db *db, sop_txn_token token, sop_outcome *outcome_out, uint64_t *seq_out, sop_error *err)
 {
-    if (db == NULL || outcome_out == NULL || seq_out == NULL) {
+    uint64_t seq;
+    if (db == NULL || outcome_out == NULL) {
         return sop_fail(err, SOP_INVALID, "outcome: a NULL argument");
     }
-    return sop_engine_outcome(db->engine, token, outcome_out, seq_out, err);
+    return sop_engine_outcome(db->engine, token, outcome_out, seq_out == NULL ? &seq : seq_out,
+                              err);
 }

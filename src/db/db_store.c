@@ -159,6 +159,11 @@ static sop_status reference_make(sop_store *store, sop_slice value, uint8_t *ref
 sop_status sop_store__write(sop_store *store, sop_slice stored_key, sop_slice value, int below)
 {
     sop_core *core = &store->txn->core;
+    if (SOP_UNLIKELY(value.data == NULL && value.size != 0)) {
+        return sop_fail(&core->error, SOP_INVALID,
+                        "store \"%.150s\": value is NULL but has %zu bytes", store->name,
+                        value.size);
+    }
     if (SOP_LIKELY(value.size <= store->inline_value_max)) {
         return sop_core_write(core, store->id, stored_key, value, SOP_RECORD_PRESENT, below);
     }

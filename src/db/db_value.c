@@ -137,6 +137,10 @@ sop_status sop_value_write(sop_value_writer *writer, const void *data, size_t si
     if (writer == NULL) return SOP_INVALID;
     sop_status status = writer_enter(writer);
     if (status != SOP_OK) return status;
+    if (data == NULL && size != 0) {
+        return sop_fail(&writer->store->txn->core.error, SOP_INVALID, "value: NULL but %zu bytes",
+                        size);
+    }
     return sop_value_stream_write(writer->stream, data, size, &writer->store->txn->core.error);
 }
 

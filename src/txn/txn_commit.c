@@ -514,9 +514,10 @@ static sop_status commit_writes(sop_core *core)
     sop_mutex_unlock(&engine->commit_lock);
     if (core->has_load) sop_mutex_unlock(&engine->checkpoint_lock);
     if (status != SOP_OK) return status;
-    if (seq == 0) seq = core->snapshot_seq;
     if (full) {
-        status = durable_wait(engine, seq, abandons, &core->error);
+        /* Writes that cancel out take no seq; what was read must be durable all the same. */
+        uint64_t upto = seq != 0 ? seq : core->snapshot_seq;
+        status = durable_wait(engine, upto, abandons, &core->error);
     } else if (atomic_load_explicit(&engine->durable_waiters, memory_order_relaxed) != 0) {
         sop_engine__wake(engine);
     }
@@ -539,10 +540,7 @@ sop_status sop_core_commit(sop_core *core)
             } else if (engine->options.sync == SOP_SYNC_FULL) {
                 status = durable_wait(engine, core->snapshot_seq, abandons, &core->error);
             }
-            core->commit_seq = core->snapshot_seq;
         }
-    } else if (status == SOP_OK) {
-        core->commit_seq = core->snapshot_seq;
     }
     sop_core__snapshot_drop(core);
     return status;
