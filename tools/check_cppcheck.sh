@@ -10,5 +10,5 @@ folders=(src)
 [ -d programs/cli ] && folders+=(programs)
 cppcheck --quiet --std=c11 --error-exitcode=1 --inline-suppr -j "$(nproc)" "${cache[@]}" \
     --enable=warning,performance,portability -D__GNUC__=12 -Iinclude -Isrc -Iprograms \
-    --suppress=missingIncludeSystem --suppress=normalCheckLevelMaxBranches "${folders[@]}"
+    --suppressions-list=tools/cppcheck.txt "${folders[@]}"
 echo "cppcheck: clean"

@@ -13,8 +13,8 @@ if [ -n "$bad" ]; then
     printf 'format: run make format; places that differ, by file:\n%s\n' "$bad" >&2
     exit 1
 fi
-if files | xargs -0 grep -nE '^.{121,}' >&2; then
-    echo "format: these lines are longer than 120" >&2
+if files | xargs -0 grep -nE '^.{141,}' >&2; then
+    echo "format: these lines are longer than 140" >&2
     exit 1
 fi
 echo "format: every file is as clang-format 14 writes it"

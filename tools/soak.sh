@@ -4,7 +4,7 @@
 # Usage: soak.sh [STAGE...]   stages: tests fuzz aarch64 armhf (default: all, in this order)
 set -eu
 cd "$(dirname "$0")/.."
-export SOP_SOAK=1
+export SOP_SOAK=1 SOP_CRASH_STATES=200000
 jobs=$(nproc)
 
 build() {
@@ -45,7 +45,10 @@ stage_foreign() {
     tools/setup.sh qemu-user "$compiler" "libc6-dev-$architecture-cross" "libxxhash-dev:$architecture" "libcmocka-dev:$architecture"
     build "$preset"
     # Under an emulator a test takes many times as long; the small figures have to do.
-    SOP_SOAK='' run --test-dir "build-$preset" -L unit --timeout 14400 -j "$jobs"
+    (
+        unset SOP_SOAK SOP_CRASH_STATES
+        run --test-dir "build-$preset" -L unit --timeout 14400 -j "$jobs"
+    )
 }
 
 stage_aarch64() { stage_foreign aarch64 arm64 gcc-aarch64-linux-gnu; }
