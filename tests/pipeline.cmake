@@ -39,8 +39,7 @@ endif()
 
 if(EXISTS ${ROOT}/bench/run)
   stage(bench bench bench/run --quick --dir build-test/bench --out build-test/bench.jsonl)
-  set_tests_properties(bench PROPERTIES FIXTURES_REQUIRED built-release RUN_SERIAL ON)
-  set_property(TEST bench PROPERTY COST 0.001)
+  set_tests_properties(bench PROPERTIES FIXTURES_REQUIRED built-release RUN_SERIAL ON COST 0.001)
 endif()
 
 subdirs(${ROOT}/build-dev ${ROOT}/build-asan ${ROOT}/build-tsan ${ROOT}/build-fuzz)
