@@ -70,7 +70,7 @@ static int listed(const char *list, const char *id, int by_family)
 static int wanted(const bench_config *config, const bench_workload *workload)
 {
     if (config->workloads == NULL) return !workload->scale_only;
-    return listed(config->workloads, workload->id, 1);
+    return listed(config->workloads, workload->id, !workload->by_name);
 }
 
 static void path_of(const driver *d, const bench_engine *engine, const char *what, char *path)

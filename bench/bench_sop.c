@@ -14,12 +14,14 @@
 
 typedef struct {
     sop_db *handle;
+    unsigned stores; /* beside the usual one */
 } database;
 
 /* A transaction object for each mode, with its store; both are kept and renewed. */
 typedef struct {
     sop_txn *txn;
     sop_store *store;
+    sop_store **stores; /* opened at first use; NULL when there are none */
 } keeper;
 
 typedef struct {
@@ -87,6 +89,7 @@ static void *open_database(const char *dir, bench_opening how)
 {
     database *db = bench_alloc(sizeof *db);
     db->handle = open_handle(dir, how.durable);
+    db->stores = how.stores;
     if (!has_store(db)) create_store(db, STORE_NAME);
     return db;
 }
@@ -118,6 +121,8 @@ static void session_close(void *opened)
     session *s = opened;
     sop_txn_close(s->reader.txn);
     sop_txn_close(s->writer.txn);
+    free(s->reader.stores);
+    free(s->writer.stores);
     free(s);
 }
 
@@ -126,6 +131,7 @@ static void first_begin(session *s, keeper *k, sop_txn_mode mode)
     sop_error error = {0};
     check(sop_txn_begin(s->db->handle, mode, &k->txn, &error), &error, "begin");
     check_txn(s, sop_store_open(k->txn, STORE_NAME, &k->store), "open store");
+    if (s->db->stores != 0) k->stores = bench_alloc(s->db->stores * sizeof(sop_store *));
 }
 
 static void begin(void *opened, bench_mode mode)
@@ -320,11 +326,13 @@ static void stores_create(void *opened, unsigned first, unsigned number)
 
 static sop_store *store_of(session *s, unsigned index)
 {
-    char name[32];
-    sop_store *store;
-    store_name(index, name);
-    check_txn(s, sop_store_open(s->current->txn, name, &store), "open store");
-    return store;
+    sop_store **kept = &s->current->stores[index];
+    if (*kept == NULL) {
+        char name[32];
+        store_name(index, name);
+        check_txn(s, sop_store_open(s->current->txn, name, kept), "open store");
+    }
+    return *kept;
 }
 
 static void store_put(void *opened, unsigned index, const char *key, bench_slice value)

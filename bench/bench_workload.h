@@ -21,6 +21,7 @@ typedef struct bench_workload {
     double seconds; /* 0: ends when its work is done */
     uint64_t batch; /* items a transaction, or bytes a value */
     int scale_only; /* not part of the default run */
+    int by_name;    /* nor of its letter: it runs only when its whole name is given */
     int lower_is_better;
     int latency; /* transactional: latencies are reported */
     bench_operation operation;

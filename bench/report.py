@@ -21,6 +21,7 @@ WANTED = {
 WANTED_MS = {"o-kill": (100, 30)}  # at most, goal
 WITHIN_OF_LMDB = ("o-warm", "o-cold")  # at most three times its time
 ITEMS_JUDGED = 1000000
+UNSTEADY = 1.5  # largest over smallest repetition
 LATENCIES = ("p50_us", "p99_us", "p999_us")
 
 
@@ -41,6 +42,11 @@ class Results:
     def median(self, workload, engine, field="value"):
         values = [r[field] for r in self.by_workload[workload].get(engine, []) if r["status"] == "ok" and field in r]
         return statistics.median(values) if values else None
+
+    def unsteady(self, workload, engine):
+        """True when the repetitions differ too much for their median to mean much."""
+        values = [r["value"] for r in self.by_workload[workload].get(engine, []) if r["status"] == "ok"]
+        return bool(values) and max(values) > UNSTEADY * min(values)
 
     def first(self, workload):
         return next(iter(self.by_workload[workload].values()))[0]
@@ -106,12 +112,15 @@ def print_rates(results):
         cells = []
         for engine in results.engines:
             value = results.median(workload, engine)
-            cells.append(figure(value) if value is not None else results.note(workload, engine))
+            shown = figure(value) + ("~" if results.unsteady(workload, engine) else "")
+            cells.append(shown if value is not None else results.note(workload, engine))
         ratio, best = results.ratio(workload)
         shown = "-" if ratio is None else f"{ratio:.2f}" if ratio < 100 else f"{ratio:.0f}"
         rows.append([workload, f"{first['title']} ({first['unit']})", *cells, shown, best or "-",
                      mark(results, workload)])
     print_table(["", "workload", *results.engines, "ratio", "best other", "wanted"], rows)
+    if any("~" in cell for row in rows for cell in row):
+        print(f"~ the repetitions differ by more than {UNSTEADY:g} x: the machine was not quiet, repeat before believing")
 
 
 def print_latencies(results):
