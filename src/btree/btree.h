@@ -26,6 +26,9 @@
 #define SOP_BTREE_KEY_MAX   4160u
 #define SOP_BTREE_VALUE_MAX 16384u /* of values in a leaf */
 
+/* How far before their use a scan asks for items. */
+#define SOP_BTREE_AHEAD 1536
+
 /* A tree as a value: root and totals, with the segments it lives in (not owned). count 0: empty, no root. */
 typedef struct {
     const sop_segments *segments;
@@ -74,7 +77,8 @@ typedef struct {
     sop_btree_level levels[SOP_BTREE_HEIGHT_MAX]; /* [0] is the leaf */
     uint64_t leaf_rank;                           /* rank of item 0 of the current leaf */
     int at_item;
-    int side; /* when not at an item: -1 before the first, 1 after the last, 0 both (as new) */
+    int side;  /* when not at an item: -1 before the first, 1 after the last, 0 both (as new) */
+    int ahead; /* bytes from an item to what the next moves will want: goes with their direction */
     uint32_t prefix_size; /* common prefix of the leaf, already in key_buffer */
     uint32_t key_size;    /* of the key in key_buffer; valid only if key_index == levels[0].index */
     uint32_t key_index;
@@ -102,6 +106,7 @@ SOP_INLINE SOP_MUST_CHECK sop_status sop_btree_cursor_next(sop_btree_cursor *cur
 {
     if (SOP_LIKELY(cursor->at_item && cursor->levels[0].index + 1 < cursor->levels[0].count)) {
         cursor->levels[0].index++;
+        cursor->ahead = SOP_BTREE_AHEAD;
         return SOP_OK;
     }
     return sop_btree_cursor_next_slow(cursor, err);
@@ -110,6 +115,7 @@ SOP_INLINE SOP_MUST_CHECK sop_status sop_btree_cursor_prev(sop_btree_cursor *cur
 {
     if (SOP_LIKELY(cursor->at_item && cursor->levels[0].index > 0)) {
         cursor->levels[0].index--;
+        cursor->ahead = -SOP_BTREE_AHEAD;
         return SOP_OK;
     }
     return sop_btree_cursor_prev_slow(cursor, err);

@@ -138,14 +138,14 @@ static check_sum check_children(check *c, const check_node *at, const uint8_t *i
             sop_slice before = i == 0 ? sop_slice_of(NULL, 0) : child.lower;
             check_key(c, at, child.upper, before, i + 1);
         }
-        const uint8_t *entry = sop_btree__entry(inner, i);
-        child.address = sop_btree__entry_address(entry);
+        child.address = sop_btree__child_address(inner, i);
         uint64_t findings = c->findings;
         check_sum below = check_subtree(c, &child);
         uint64_t said = sop_btree__before(inner, i + 1) - sop_btree__before(inner, i);
         if (below.items == 0 && c->findings > findings) below.items = said;
         if (below.items != said) report(c, at->address, "items of child differ", said, below.items);
-        if (!below.references != !sop_btree__entry_references(entry) && c->findings == findings) {
+        if (!below.references != !sop_btree__child_references(inner, i) &&
+            c->findings == findings) {
             report(c, at->address, "flag of value references of child", i, 0);
         }
         sum.items += below.items;

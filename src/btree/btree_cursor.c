@@ -22,6 +22,7 @@ void sop_btree_cursor_init(sop_btree_cursor *cursor, const sop_btree *tree)
     cursor->prefix_size = 0;
     cursor->key_size = 0;
     cursor->key_index = NO_KEY;
+    cursor->ahead = SOP_BTREE_AHEAD;
 }
 
 static void past_end(sop_btree_cursor *cursor, int side)
@@ -46,6 +47,19 @@ typedef struct {
     sop_slice key;
     uint64_t rank; /* counted from the first item below the current node */
 } down_by;
+
+/* Asks for what will be looked at in the leaf that a child of `inner` is. */
+SOP_INLINE void
+down_prefetch(const sop_segments *segments, const uint8_t *inner, uint32_t child, const down_by *by)
+{
+    sop_address address = sop_btree__child_address(inner, child);
+    if (by->how == DOWN_RANK) {
+        uint64_t items = sop_btree__before(inner, child + 1) - sop_btree__before(inner, child);
+        sop_btree__prefetch_item(segments, address, (uint32_t)items, (uint32_t)by->rank);
+    } else if (by->how == DOWN_KEY) {
+        sop_btree__prefetch_leaf(segments, address);
+    }
+}
 
 SOP_INLINE uint32_t down_child(const uint8_t *inner, down_by *by)
 {
@@ -89,7 +103,8 @@ SOP_INLINE sop_status go_down(const sop_segments *segments,
         uint32_t child = down_child(node, by);
         path->levels[level].index = child;
         path->before += sop_btree__before(node, child);
-        address = sop_btree__entry_address(sop_btree__entry(node, child));
+        if (level == 1) down_prefetch(segments, node, child, by);
+        address = sop_btree__child_address(node, child);
     }
 }
 
@@ -100,8 +115,7 @@ SOP_INLINE void prefetch_sibling(const sop_btree_cursor *cursor, int direction)
     const sop_btree_level *parent = &cursor->levels[1];
     uint32_t index = parent->index + (uint32_t)direction;
     if (index >= parent->count) return;
-    sop_blob_prefetch(cursor->tree.segments,
-                      sop_btree__entry_address(sop_btree__entry(parent->node, index)));
+    sop_blob_prefetch(cursor->tree.segments, sop_btree__child_address(parent->node, index));
 }
 
 /* From the leaf in levels[0] to its neighbour. *moved_out 0: there is none, nothing has changed. */
@@ -118,7 +132,7 @@ static sop_status next_leaf(sop_btree_cursor *cursor, int direction, int *moved_
     fresh_path path;
     const sop_btree_level *turn = &cursor->levels[level];
     uint32_t index = turn->index + (uint32_t)direction;
-    sop_address address = sop_btree__entry_address(sop_btree__entry(turn->node, index));
+    sop_address address = sop_btree__child_address(turn->node, index);
     down_by by = {.how = direction > 0 ? DOWN_FIRST : DOWN_LAST};
     sop_status status = go_down(tree->segments, &path, level - 1, address, &by, err);
     if (status != SOP_OK) return status;
@@ -178,6 +192,7 @@ sop_btree_cursor_seek(sop_btree_cursor *cursor, sop_slice key, int *exact_out, s
     if (exact_out != NULL) *exact_out = equal;
     if (SOP_LIKELY(index < cursor->levels[0].count)) {
         cursor->levels[0].index = index;
+        sop_btree__prefetch_run(cursor->levels[0].node, index);
         return SOP_OK;
     }
     /* Greater than all keys of the leaf in whose range it lies. */
@@ -201,6 +216,7 @@ sop_status sop_btree_cursor_seek_rank(sop_btree_cursor *cursor, uint64_t rank, s
                               cursor->levels[0].count, by.rank);
     }
     cursor->levels[0].index = (uint32_t)by.rank;
+    sop_btree__prefetch_run(cursor->levels[0].node, (uint32_t)by.rank);
     return SOP_OK;
 }
 
@@ -254,6 +270,9 @@ sop_status sop_btree_cursor_prev_slow(sop_btree_cursor *cursor, sop_error *err)
 SOP_INLINE void assemble_key(sop_btree_cursor *cursor, const sop_leaf_item *item)
 {
     uint8_t *out = cursor->key_buffer + cursor->prefix_size;
+    /* An address beyond the map does no harm here. */
+    SOP_PREFETCH(item->tail + cursor->ahead);
+    SOP_PREFETCH(item->tail + cursor->ahead + SOP_CACHE_LINE);
     sop_put_u32be(out, item->head);
     out += SOP_LEAF_HEAD_SIZE;
     if (SOP_LIKELY(item->tail_size <= 16 && item->tail_size + item->value.size >= 16)) {

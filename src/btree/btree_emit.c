@@ -63,7 +63,7 @@ sop_status sop_btree__stream_inner(sop_emitter *e, sop_error *err)
 {
     for (uint32_t level = 1; level < SOP_BTREE_HEIGHT_MAX; level++) {
         const sop_pending_inner *p = &e->inner[level];
-        uint64_t bytes = p->bytes + p->count * SOP_ENTRY_SIZE;
+        uint64_t bytes = p->bytes + p->count * SOP_INNER_CHILD;
         if (bytes < (uint64_t)STREAM_NODES * e->node_size) continue;
         uint64_t keep = (uint64_t)STREAM_KEEP * e->node_size;
         sop_status status = sop_btree__inner_flush(e, level, keep, err);

@@ -5,7 +5,8 @@
 #include "util/error.h"
 #include "util/memory.h"
 
-enum { CHILD_WEIGHT = SOP_INNER_HEAD_SIZE + SOP_ENTRY_SIZE };
+/* One head in eight is a sample too. */
+enum { CHILD_WEIGHT = SOP_INNER_CHILD + 1 };
 
 static sop_status no_memory(sop_error *err)
 {
@@ -14,11 +15,10 @@ static sop_status no_memory(sop_error *err)
 
 sop_inner_child sop_btree__child_of(const uint8_t *node, uint32_t index)
 {
-    const uint8_t *entry = sop_btree__entry(node, index);
-    sop_inner_child child = {.address = sop_btree__entry_address(entry),
+    sop_inner_child child = {.address = sop_btree__child_address(node, index),
                              .items = sop_btree__before(node, index + 1) -
                                       sop_btree__before(node, index),
-                             .references = sop_btree__entry_references(entry),
+                             .references = sop_btree__child_references(node, index),
                              .kept = 1};
     return child;
 }

@@ -204,20 +204,15 @@ int sop_btree__leaf_encode(const sop_leaf_plan *plan, uint8_t *out, uint32_t siz
 
 /* --- inner nodes --- */
 
-static uint32_t inner_array(uint32_t count)
-{
-    return (uint32_t)sop_round_up(SOP_NODE_HEADER + count * SOP_INNER_HEAD_SIZE, 64);
-}
-
 static uint32_t separator_tail(const sop_inner_plan *plan, uint32_t index)
 {
     size_t suffix = plan->children[index].separator.size - plan->prefix_size;
-    return suffix > SOP_INNER_HEAD_SIZE ? (uint32_t)suffix - SOP_INNER_HEAD_SIZE : 0;
+    return suffix > SOP_INNER_HEAD ? (uint32_t)suffix - SOP_INNER_HEAD : 0;
 }
 
 uint64_t sop_btree__inner_size(const sop_inner_plan *plan)
 {
-    uint64_t size = inner_array(plan->count) + plan->count * SOP_ENTRY_SIZE;
+    uint64_t size = sop_btree__inner_heap(plan->count);
     if (plan->prefix_size > SOP_NODE_PREFIX_INLINE) size += plan->prefix_size;
     for (uint32_t i = 1; i < plan->count; i++) {
         size += separator_tail(plan, i);
@@ -225,38 +220,57 @@ uint64_t sop_btree__inner_size(const sop_inner_plan *plan)
     return size;
 }
 
+/* The separator of one child: its head, its size, and its tail at offset. Returns where the next tail goes. */
+static uint32_t
+put_separator(const sop_inner_plan *plan, uint8_t *out, uint32_t index, uint32_t offset)
+{
+    uint32_t count = plan->count;
+    sop_slice separator = plan->children[index].separator;
+    uint8_t *heads = out + SOP_NODE_HEADER + sop_btree__inner_samples_size(count);
+    uint8_t *entry =
+        out + sop_btree__inner_heap(count) - (size_t)(count - index) * SOP_INNER_SEPARATOR;
+    uint32_t size = index == 0 ? 0 : (uint32_t)separator.size - plan->prefix_size;
+    uint64_t head = index == 0 ? 0 : sop_btree__head8(separator, plan->prefix_size);
+    uint32_t tail = index == 0 ? 0 : separator_tail(plan, index);
+    sop_put_u64le(heads + (size_t)index * SOP_INNER_HEAD, head);
+    if (index % SOP_INNER_BLOCK == 0) {
+        sop_put_u64le(out + SOP_NODE_HEADER + (size_t)index / SOP_INNER_BLOCK * SOP_INNER_HEAD,
+                      head);
+    }
+    sop_put_u16le(entry, (uint16_t)offset);
+    sop_put_u16le(entry + 2, (uint16_t)size);
+    if (tail != 0) {
+        memcpy(out + offset, (const uint8_t *)separator.data + separator.size - tail, tail);
+    }
+    return offset + tail;
+}
+
 int sop_btree__inner_encode(const sop_inner_plan *plan, uint8_t *out, uint32_t size)
 {
-    uint32_t at = inner_array(plan->count);
-    uint32_t heap = at + plan->count * SOP_ENTRY_SIZE;
-    uint32_t prefix_size = plan->prefix_size;
+    uint32_t count = plan->count;
+    uint32_t array = SOP_NODE_HEADER + sop_btree__inner_samples_size(count);
+    uint32_t heap = sop_btree__inner_heap(count);
+    uint8_t *addresses = out + array + (size_t)sop_btree__inner_blocks(count) * 64;
+    uint8_t *befores = addresses + (size_t)count * SOP_INNER_ADDRESS;
     uint64_t items = 0;
     int references = 0;
-    memset(out + SOP_NODE_HEADER, 0, heap - SOP_NODE_HEADER);
-    uint32_t offset = heap + (prefix_size > SOP_NODE_PREFIX_INLINE ? prefix_size : 0);
-    for (uint32_t i = 0; i < plan->count; i++) {
+    uint32_t offset = heap + (plan->prefix_size > SOP_NODE_PREFIX_INLINE ? plan->prefix_size : 0);
+    memset(out + SOP_NODE_HEADER, 0xff, (size_t)(addresses - out) - SOP_NODE_HEADER);
+    for (uint32_t i = 0; i < count; i++) {
         const sop_inner_child *child = &plan->children[i];
-        uint8_t *entry = out + at + (size_t)i * SOP_ENTRY_SIZE;
-        sop_put_u64le(entry + SOP_ENTRY_SEGMENT, child->address.segment);
-        sop_put_u64le(entry + SOP_ENTRY_PLACE, child->address.place);
-        sop_put_u64le(entry + SOP_ENTRY_BEFORE,
-                      items | (child->references ? SOP_ENTRY_REFERENCES : 0));
-        sop_put_u16le(entry + SOP_ENTRY_TAIL_AT, (uint16_t)offset);
+        uint8_t *address = addresses + (size_t)i * SOP_INNER_ADDRESS;
+        sop_put_u64le(address, child->address.segment);
+        sop_put_u64le(address + 8, child->address.place);
+        sop_put_u64le(befores + (size_t)i * SOP_INNER_BEFORE,
+                      items | (child->references ? SOP_BEFORE_REFERENCES : 0));
+        offset = put_separator(plan, out, i, offset);
         items += child->items;
         references |= child->references;
-        if (i == 0) continue;
-        const uint8_t *separator = child->separator.data;
-        uint32_t tail = separator_tail(plan, i);
-        sop_put_u16le(entry + SOP_ENTRY_SEP_SIZE, (uint16_t)(child->separator.size - prefix_size));
-        sop_put_u64le(out + SOP_NODE_HEADER + (size_t)i * SOP_INNER_HEAD_SIZE,
-                      sop_btree__head8(child->separator, prefix_size));
-        memcpy(out + offset, separator + child->separator.size - tail, tail);
-        offset += tail;
     }
     SOP_ASSERT(offset == size);
-    sop_slice prefix = {plan->count > 1 ? plan->children[1].separator.data : NULL, prefix_size};
-    header_encode(out, plan->level, plan->count, items, prefix, heap);
-    sop_put_u16le(out + SOP_NODE_ARRAY_AT, (uint16_t)at);
+    sop_slice prefix = {count > 1 ? plan->children[1].separator.data : NULL, plan->prefix_size};
+    header_encode(out, plan->level, count, items, prefix, heap);
+    sop_put_u16le(out + SOP_NODE_ARRAY_AT, (uint16_t)array);
     sop_put_u16le(out + SOP_NODE_FLAGS, references ? SOP_NODE_REFERENCES : 0);
     return references;
 }

@@ -62,7 +62,8 @@ SOP_INLINE sop_status find_leaf(const sop_btree *tree,
         if (SOP_UNLIKELY(status != SOP_OK)) return status;
         if (level == 0) break;
         uint32_t child = sop_btree__inner_child(node, key);
-        address = sop_btree__entry_address(sop_btree__entry(node, child));
+        address = sop_btree__child_address(node, child);
+        if (level == 1) sop_btree__prefetch_leaf(tree->segments, address);
         if (rank_out != NULL) *rank_out += sop_btree__before(node, child);
     }
     *leaf_out = node;

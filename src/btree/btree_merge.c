@@ -148,7 +148,7 @@ moves_below(merge *m, uint32_t level, sop_address address, int *out, sop_error *
     const uint8_t *node = NULL;
     sop_status status = sop_btree__node_open(m->tree->segments, address, level, &node, err);
     for (uint32_t i = 0; status == SOP_OK && !*out && i < sop_btree__count(node); i++) {
-        sop_address child = sop_btree__entry_address(sop_btree__entry(node, i));
+        sop_address child = sop_btree__child_address(node, i);
         status = moves_below(m, level - 1, child, out, err);
     }
     return status;
@@ -186,8 +186,7 @@ merge_children(merge *m, uint32_t level, const uint8_t *node, key_range range, s
         if (i + 1 < count) {
             uint8_t *out = m->separators[level][i % 2];
             upper = sop_slice_of(out, sop_btree__separator(node, i + 1, out));
-            sop_blob_prefetch(m->tree->segments,
-                              sop_btree__entry_address(sop_btree__entry(node, i + 1)));
+            sop_blob_prefetch(m->tree->segments, sop_btree__child_address(node, i + 1));
         }
         sop_inner_child child = sop_btree__child_of(node, i);
         child.separator = lower;

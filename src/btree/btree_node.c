@@ -166,16 +166,15 @@ static sop_status verify_leaf(const verify *v)
     return status == SOP_OK ? verify_leaf_order(v) : status;
 }
 
-static sop_status verify_entry(const verify *v, uint32_t index, uint32_t *tail, uint64_t *before)
+static sop_status verify_child(const verify *v, uint32_t index, uint32_t *tail, uint64_t *before)
 {
-    const uint8_t *entry = sop_btree__entry(v->node, index);
-    sop_address child = sop_btree__entry_address(entry);
-    uint64_t items = sop_btree__before(v->node, index);
-    uint32_t at = sop_get_u16le(entry + SOP_ENTRY_TAIL_AT);
-    uint32_t size = sop_get_u16le(entry + SOP_ENTRY_SEP_SIZE);
-    uint32_t tail_size = size > SOP_INNER_HEAD_SIZE ? size - SOP_INNER_HEAD_SIZE : 0;
-    if (sop_address_offset(child) % SOP_BLOB_ALIGN != 0 || sop_address_is_none(child) ||
-        sop_get_u32le(entry + SOP_ENTRY_ZERO) != 0) {
+    sop_address child = sop_btree__child_address(v->node, index);
+    uint64_t items = sop_btree__before_raw(v->node, index) & ~SOP_BEFORE_REFERENCES;
+    const uint8_t *separator = sop_btree__separators(v->node) + (size_t)index * SOP_INNER_SEPARATOR;
+    uint32_t at = sop_get_u16le(separator);
+    uint32_t size = sop_get_u16le(separator + 2);
+    uint32_t tail_size = size > SOP_INNER_HEAD ? size - SOP_INNER_HEAD : 0;
+    if (sop_address_offset(child) % SOP_BLOB_ALIGN != 0 || sop_address_is_none(child)) {
         return sop_btree__bad(v->address, v->err, "child %u has an absurd address", index);
     }
     /* Every child but the first has at least one item before it that the last one had not. */
@@ -195,6 +194,27 @@ static sop_status verify_entry(const verify *v, uint32_t index, uint32_t *tail, 
     return SOP_OK;
 }
 
+/* Samples are the first heads of the blocks; both arrays end in ones. */
+static sop_status verify_samples(const verify *v)
+{
+    const uint8_t *samples = v->node + SOP_NODE_HEADER;
+    uint32_t blocks = sop_btree__inner_blocks(v->count);
+    uint32_t all = sop_btree__inner_samples_size(v->count) / SOP_INNER_HEAD;
+    for (uint32_t i = 0; i < all; i++) {
+        uint64_t expected =
+            i < blocks ? sop_btree__inner_head(v->node, i * SOP_INNER_BLOCK) : UINT64_MAX;
+        if (sop_get_u64le(samples + (size_t)i * SOP_INNER_HEAD) != expected) {
+            return sop_btree__bad(v->address, v->err, "sample %u is not the head", i);
+        }
+    }
+    for (uint32_t i = v->count; i < blocks * SOP_INNER_BLOCK; i++) {
+        if (sop_btree__inner_head(v->node, i) != UINT64_MAX) {
+            return sop_btree__bad(v->address, v->err, "head %u behind the end is in use", i);
+        }
+    }
+    return SOP_OK;
+}
+
 static int separator_compare(const uint8_t *inner, uint32_t index, sop_slice rest);
 
 /* As in leaves. */
@@ -204,7 +224,7 @@ static sop_status verify_inner_order(const verify *v)
     for (uint32_t i = 1; i < v->count; i++) {
         uint64_t head = sop_btree__inner_head(v->node, i);
         size_t size = sop_btree__separator(v->node, i, separator) - v->prefix_size;
-        if (size < SOP_INNER_HEAD_SIZE && (head & UINT64_MAX >> (8 * size)) != 0) {
+        if (size < SOP_INNER_HEAD && (head & UINT64_MAX >> (8 * size)) != 0) {
             return sop_btree__bad(v->address, v->err, "head of separator %u is not padded", i);
         }
         if (i == 1 || head != sop_btree__inner_head(v->node, i - 1)) continue;
@@ -219,12 +239,11 @@ static sop_status verify_inner_order(const verify *v)
 static sop_status verify_inner(const verify *v)
 {
     const uint8_t *inner = v->node;
-    uint32_t each = SOP_INNER_HEAD_SIZE + SOP_ENTRY_SIZE;
-    if (v->count == 0 || v->count > v->length / each) {
+    if (v->count == 0 || v->count > v->length / SOP_INNER_CHILD) {
         return sop_btree__bad(v->address, v->err, "%u children in %u bytes", v->count, v->length);
     }
-    uint32_t at = (uint32_t)sop_round_up(SOP_NODE_HEADER + v->count * SOP_INNER_HEAD_SIZE, 64);
-    uint32_t heap = at + v->count * SOP_ENTRY_SIZE;
+    uint32_t at = SOP_NODE_HEADER + sop_btree__inner_samples_size(v->count);
+    uint32_t heap = sop_btree__inner_heap(v->count);
     if (sop_get_u16le(inner + SOP_NODE_ARRAY_AT) != at || heap > v->length) {
         return sop_btree__bad(v->address, v->err, "%u children do not fit its arrays", v->count);
     }
@@ -232,11 +251,12 @@ static sop_status verify_inner(const verify *v)
     uint64_t before = 0;
     sop_status status = verify_prefix(v, heap, &tail);
     for (uint32_t i = 0; i < v->count && status == SOP_OK; i++) {
-        status = verify_entry(v, i, &tail, &before);
+        status = verify_child(v, i, &tail, &before);
     }
+    if (status == SOP_OK) status = verify_samples(v);
     if (status != SOP_OK) return status;
     if (tail != v->length || sop_btree__items(inner) <= before ||
-        sop_btree__items(inner) >= SOP_ENTRY_REFERENCES) {
+        sop_btree__items(inner) >= SOP_BEFORE_REFERENCES) {
         return sop_btree__bad(v->address, v->err,
                               "ends at %u of %u, %" PRIu64 " items of which %" PRIu64
                               " are before the last child",
@@ -307,13 +327,12 @@ size_t sop_btree__leaf_key(const uint8_t *leaf, uint32_t index, uint8_t *out)
 /* Order of a separator against rest, both behind the prefix and with equal heads. */
 static int separator_compare(const uint8_t *inner, uint32_t index, sop_slice rest)
 {
-    const uint8_t *entry = sop_btree__entry(inner, index);
-    size_t size = sop_get_u16le(entry + SOP_ENTRY_SEP_SIZE);
-    if (size > SOP_INNER_HEAD_SIZE && rest.size > SOP_INNER_HEAD_SIZE) {
-        const uint8_t *tail = inner + sop_get_u16le(entry + SOP_ENTRY_TAIL_AT);
-        return sop_compare(tail, size - SOP_INNER_HEAD_SIZE,
-                           (const uint8_t *)rest.data + SOP_INNER_HEAD_SIZE,
-                           rest.size - SOP_INNER_HEAD_SIZE);
+    const uint8_t *separator = sop_btree__separators(inner) + (size_t)index * SOP_INNER_SEPARATOR;
+    size_t size = sop_get_u16le(separator + 2);
+    if (size > SOP_INNER_HEAD && rest.size > SOP_INNER_HEAD) {
+        const uint8_t *tail = inner + sop_get_u16le(separator);
+        return sop_compare(tail, size - SOP_INNER_HEAD, (const uint8_t *)rest.data + SOP_INNER_HEAD,
+                           rest.size - SOP_INNER_HEAD);
     }
     return (size > rest.size) - (size < rest.size);
 }
@@ -338,8 +357,20 @@ uint32_t sop_btree__inner_tie(const uint8_t *inner, uint32_t index, sop_slice re
 
 uint32_t sop_btree__inner_child_at(const uint8_t *inner, uint64_t rank)
 {
-    uint32_t low = 0; /* before(low) <= rank < before(high) */
-    uint32_t high = sop_btree__count(inner);
+    uint32_t count = sop_btree__count(inner);
+    /* Children hold about as many items each, so a proportional guess is near; from there in growing steps. */
+    double share = (double)rank / (double)sop_btree__items(inner);
+    uint32_t low = (uint32_t)(share * count); /* before(low) <= rank < before(high) in the end */
+    if (low >= count) low = count - 1;
+    uint32_t high = low + 1;
+    for (uint32_t step = 1; sop_btree__before(inner, low) > rank; step *= 2) {
+        high = low;
+        low = low > step ? low - step : 0;
+    }
+    for (uint32_t step = 1; high < count && sop_btree__before(inner, high) <= rank; step *= 2) {
+        low = high;
+        high = count - high > step ? high + step : count;
+    }
     while (high - low > 1) {
         uint32_t middle = low + (high - low) / 2;
         if (sop_btree__before(inner, middle) <= rank) {
@@ -355,13 +386,13 @@ size_t sop_btree__separator(const uint8_t *inner, uint32_t index, uint8_t *out)
 {
     SOP_ASSERT(index > 0 && index < sop_btree__count(inner));
     sop_slice prefix = sop_btree__prefix(inner);
-    const uint8_t *entry = sop_btree__entry(inner, index);
-    size_t size = sop_get_u16le(entry + SOP_ENTRY_SEP_SIZE);
+    const uint8_t *separator = sop_btree__separators(inner) + (size_t)index * SOP_INNER_SEPARATOR;
+    size_t size = sop_get_u16le(separator + 2);
     memcpy(out, prefix.data, prefix.size);
     sop_put_u64be(out + prefix.size, sop_btree__inner_head(inner, index));
-    if (size > SOP_INNER_HEAD_SIZE) {
-        memcpy(out + prefix.size + SOP_INNER_HEAD_SIZE,
-               inner + sop_get_u16le(entry + SOP_ENTRY_TAIL_AT), size - SOP_INNER_HEAD_SIZE);
+    if (size > SOP_INNER_HEAD) {
+        memcpy(out + prefix.size + SOP_INNER_HEAD, inner + sop_get_u16le(separator),
+               size - SOP_INNER_HEAD);
     }
     return prefix.size + size;
 }

@@ -7,7 +7,8 @@
  * node-2  A leaf has count / 8 + 1 blocks of 8 items; lanes behind the last item hold head 0xffffffff and the offset of the
  *         end, so that the end of an item is always the offset in the next lane.
  * node-3  Samples are the first heads of the blocks, followed by at least three times 0xffffffff.
- * node-4  Heads are numbers in key order: bytes behind the prefix, big-endian, padded with zeros.
+ * node-4  An inner node has its heads in blocks of 8 as well, and samples of them, with at least 7 times all ones behind both.
+ * node-5  Heads are numbers in key order: bytes behind the prefix, big-endian, padded with zeros.
  */
 #ifndef SOP_BTREE_BTREE_NODE_H
 #define SOP_BTREE_BTREE_NODE_H
@@ -45,7 +46,7 @@ enum {
     SOP_NODE_ARRAY_AT = 38,  /* 2: blocks of a leaf, entries of an inner node; a multiple of 64 */
     SOP_NODE_ITEMS = 40,     /* 8: items below */
     SOP_NODE_PREFIX = 48,    /* 16: the prefix if it is that short, then zeros */
-    SOP_NODE_HEADER = 64     /* samples of a leaf, heads of an inner node */
+    SOP_NODE_HEADER = 64     /* samples */
 };
 #define SOP_NODE_PREFIX_INLINE 16u
 #define SOP_NODE_REFERENCES    1u /* flag: a value reference in it or below it */
@@ -56,19 +57,18 @@ enum { SOP_BLOCK_ITEMS = 8, SOP_BLOCK_SIZE = 64, SOP_BLOCK_OFFSETS = 32, SOP_BLO
 #define SOP_META_REFERENCE 0x8000u
 #define SOP_LEAF_HEAD_SIZE 4u
 
-/* An entry of an inner node. */
+/* An inner node: samples, then four arrays. Heads come in whole blocks. */
 enum {
-    SOP_ENTRY_SEGMENT = 0, /* 8: address of the child */
-    SOP_ENTRY_PLACE = 8,   /* 8 */
-    SOP_ENTRY_BEFORE =
-        16, /* 8: items in the children before this one; the highest bit: references below it */
-    SOP_ENTRY_TAIL_AT = 24,  /* 2: where the separator goes on behind prefix and head */
-    SOP_ENTRY_SEP_SIZE = 26, /* 2: of the separator behind the prefix, head included */
-    SOP_ENTRY_ZERO = 28,     /* 4 */
-    SOP_ENTRY_SIZE = 32
+    SOP_INNER_BLOCK = 8,
+    SOP_INNER_HEAD = 8,     /* of the separator, behind the prefix; that of the first child is 0 */
+    SOP_INNER_ADDRESS = 16, /* of the child */
+    SOP_INNER_BEFORE =
+        8, /* items in the children before it; the highest bit: references below it */
+    SOP_INNER_SEPARATOR =
+        4, /* 2: where the separator goes on behind prefix and head; 2: its size behind the prefix */
+    SOP_INNER_CHILD = SOP_INNER_HEAD + SOP_INNER_ADDRESS + SOP_INNER_BEFORE + SOP_INNER_SEPARATOR
 };
-#define SOP_ENTRY_REFERENCES ((uint64_t)1 << 63)
-#define SOP_INNER_HEAD_SIZE  8u
+#define SOP_BEFORE_REFERENCES ((uint64_t)1 << 63)
 
 /* --- both kinds --- */
 
@@ -325,33 +325,80 @@ size_t sop_btree__leaf_key(const uint8_t *leaf, uint32_t index, uint8_t *out);
 
 /* --- inner nodes --- */
 
-SOP_INLINE const uint8_t *sop_btree__entry(const uint8_t *inner, uint32_t index)
+SOP_INLINE uint32_t sop_btree__inner_blocks(uint32_t count)
 {
-    return inner + sop_get_u16le(inner + SOP_NODE_ARRAY_AT) + (size_t)index * SOP_ENTRY_SIZE;
+    return (count + SOP_INNER_BLOCK - 1) / SOP_INNER_BLOCK;
 }
-SOP_INLINE sop_address sop_btree__entry_address(const uint8_t *entry)
+/* With room for a search that reads 8 at a time. */
+SOP_INLINE uint32_t sop_btree__inner_samples_size(uint32_t count)
 {
-    sop_address a = {sop_get_u64le(entry + SOP_ENTRY_SEGMENT),
-                     sop_get_u64le(entry + SOP_ENTRY_PLACE)};
+    uint32_t bytes = (sop_btree__inner_blocks(count) + SOP_INNER_BLOCK - 1) * SOP_INNER_HEAD;
+    return (bytes + 63) / 64 * 64;
+}
+/* Where the arrays end and prefix and separators begin. */
+SOP_INLINE uint32_t sop_btree__inner_heap(uint32_t count)
+{
+    return SOP_NODE_HEADER + sop_btree__inner_samples_size(count) +
+           sop_btree__inner_blocks(count) * 64 + count * (SOP_INNER_CHILD - SOP_INNER_HEAD);
+}
+SOP_INLINE const uint8_t *sop_btree__heads(const uint8_t *inner)
+{
+    return inner + sop_get_u16le(inner + SOP_NODE_ARRAY_AT);
+}
+SOP_INLINE const uint8_t *sop_btree__addresses(const uint8_t *inner)
+{
+    return sop_btree__heads(inner) + (size_t)sop_btree__inner_blocks(sop_btree__count(inner)) * 64;
+}
+SOP_INLINE const uint8_t *sop_btree__befores(const uint8_t *inner)
+{
+    return sop_btree__addresses(inner) + (size_t)sop_btree__count(inner) * SOP_INNER_ADDRESS;
+}
+SOP_INLINE const uint8_t *sop_btree__separators(const uint8_t *inner)
+{
+    return sop_btree__befores(inner) + (size_t)sop_btree__count(inner) * SOP_INNER_BEFORE;
+}
+SOP_INLINE sop_address sop_btree__child_address(const uint8_t *inner, uint32_t index)
+{
+    const uint8_t *p = sop_btree__addresses(inner) + (size_t)index * SOP_INNER_ADDRESS;
+    sop_address a = {sop_get_u64le(p), sop_get_u64le(p + 8)};
     return a;
+}
+SOP_INLINE uint64_t sop_btree__before_raw(const uint8_t *inner, uint32_t index)
+{
+    return sop_get_u64le(sop_btree__befores(inner) + (size_t)index * SOP_INNER_BEFORE);
 }
 /* Items in the children before index, which may be count: the total. */
 SOP_INLINE uint64_t sop_btree__before(const uint8_t *inner, uint32_t index)
 {
     if (index == sop_btree__count(inner)) return sop_btree__items(inner);
-    return sop_get_u64le(sop_btree__entry(inner, index) + SOP_ENTRY_BEFORE) & ~SOP_ENTRY_REFERENCES;
+    return sop_btree__before_raw(inner, index) & ~SOP_BEFORE_REFERENCES;
 }
-SOP_INLINE int sop_btree__entry_references(const uint8_t *entry)
+SOP_INLINE int sop_btree__child_references(const uint8_t *inner, uint32_t index)
 {
-    return (sop_get_u64le(entry + SOP_ENTRY_BEFORE) & SOP_ENTRY_REFERENCES) != 0;
+    return (sop_btree__before_raw(inner, index) & SOP_BEFORE_REFERENCES) != 0;
 }
 SOP_INLINE uint64_t sop_btree__inner_head(const uint8_t *inner, uint32_t index)
 {
-    return sop_get_u64le(inner + SOP_NODE_HEADER + (size_t)index * 8);
+    return sop_get_u64le(sop_btree__heads(inner) + (size_t)index * SOP_INNER_HEAD);
 }
 
 /* Separators from index on share a head with rest: the first that is above it. */
 uint32_t sop_btree__inner_tie(const uint8_t *inner, uint32_t index, sop_slice rest);
+
+/* How many of 8 ascending heads at p are below head. */
+SOP_INLINE uint32_t sop_btree__below8_wide(const uint8_t *p, uint64_t head)
+{
+    uint32_t count = 0;
+    count += sop_get_u64le(p) < head;
+    count += sop_get_u64le(p + 8) < head;
+    count += sop_get_u64le(p + 16) < head;
+    count += sop_get_u64le(p + 24) < head;
+    count += sop_get_u64le(p + 32) < head;
+    count += sop_get_u64le(p + 40) < head;
+    count += sop_get_u64le(p + 48) < head;
+    count += sop_get_u64le(p + 56) < head;
+    return count;
+}
 
 /* The child whose range holds the key. */
 SOP_INLINE uint32_t sop_btree__inner_child(const uint8_t *inner, sop_slice key)
@@ -361,20 +408,31 @@ SOP_INLINE uint32_t sop_btree__inner_child(const uint8_t *inner, sop_slice key)
     if (order != 0) return order < 0 ? 0 : count - 1;
     size_t prefix = sop_get_u16le(inner + SOP_NODE_PREFIX_SIZE);
     uint64_t head = sop_btree__head8(key, prefix);
-    const uint8_t *heads = inner + SOP_NODE_HEADER;
-    uint32_t base = 1;
-    uint32_t length = count - 1;
-    while (length > 1) {
+    /* The block: that of the last sample below head, or the first one. */
+    const uint8_t *samples = inner + SOP_NODE_HEADER + SOP_INNER_HEAD;
+    uint32_t block = 0;
+    uint32_t length = sop_btree__inner_blocks(count) - 1;
+    while (length > SOP_INNER_BLOCK) {
         uint32_t half = length / 2;
-        base = sop_get_u64le(heads + (size_t)(base + half - 1) * 8) < head ? base + half : base;
+        uint64_t sample = sop_get_u64le(samples + (size_t)(block + half - 1) * SOP_INNER_HEAD);
+        block = sample < head ? block + half : block;
         length -= half;
     }
-    if (length == 1) base += sop_get_u64le(heads + (size_t)base * 8) < head;
-    if (SOP_UNLIKELY(base < count && sop_btree__inner_head(inner, base) == head)) {
-        sop_slice rest = {(const uint8_t *)key.data + prefix, key.size - prefix};
-        base = sop_btree__inner_tie(inner, base, rest);
+    if (length != 0) {
+        block += sop_btree__below8_wide(samples + (size_t)block * SOP_INNER_HEAD, head);
     }
-    return base - 1;
+    const uint8_t *addresses = sop_btree__addresses(inner) + (size_t)block * 128;
+    SOP_PREFETCH(addresses);
+    SOP_PREFETCH(addresses + 64);
+    uint32_t index = block * SOP_INNER_BLOCK;
+    index += sop_btree__below8_wide(sop_btree__heads(inner) + (size_t)block * 64, head);
+    /* The first child has no separator. */
+    if (index == 0) index = 1;
+    if (SOP_UNLIKELY(index < count && sop_btree__inner_head(inner, index) == head)) {
+        sop_slice rest = {(const uint8_t *)key.data + prefix, key.size - prefix};
+        index = sop_btree__inner_tie(inner, index, rest);
+    }
+    return index - 1;
 }
 
 /* The child that holds the item with that rank (rank < items), counted from the first item below. */
@@ -382,6 +440,59 @@ uint32_t sop_btree__inner_child_at(const uint8_t *inner, uint64_t rank);
 
 /* The whole separator of a child (index > 0); out has room for SOP_BTREE_KEY_MAX + 8. */
 size_t sop_btree__separator(const uint8_t *inner, uint32_t index, uint8_t *out);
+
+/* --- prefetching, when the address of a leaf is known and before it is opened --- */
+
+/* One line of each page, so that the addresses of the items are translated while the index is searched. */
+SOP_INLINE void sop_btree__prefetch_pages(const uint8_t *node, uint32_t length)
+{
+    for (uint32_t at = 4096; at < length; at += 4096) {
+        SOP_PREFETCH(node + at);
+    }
+    SOP_PREFETCH(node + length);
+}
+
+/* For a search by key: header, samples and blocks of a leaf with middling items. So finding a key takes one wait for memory,
+   and its item another. */
+SOP_INLINE void sop_btree__prefetch_leaf(const sop_segments *segments, sop_address address)
+{
+    const sop_segment_slot *slot = sop_segments_slot(segments, address.segment);
+    uint64_t offset = sop_address_offset(address);
+    uint32_t length = sop_address_length(address);
+    if (SOP_UNLIKELY(slot == NULL || offset >= slot->size)) return;
+    const uint8_t *leaf = slot->data + offset;
+    for (uint32_t at = 0; at < 20 * SOP_CACHE_LINE && at < length; at += SOP_CACHE_LINE) {
+        SOP_PREFETCH(leaf + at);
+    }
+    sop_btree__prefetch_pages(leaf, length);
+}
+
+/* For the item with a known index of a leaf with that many items. */
+SOP_INLINE void sop_btree__prefetch_item(const sop_segments *segments,
+                                         sop_address address,
+                                         uint32_t items,
+                                         uint32_t index)
+{
+    const sop_segment_slot *slot = sop_segments_slot(segments, address.segment);
+    uint64_t offset = sop_address_offset(address);
+    if (SOP_UNLIKELY(slot == NULL || offset >= slot->size)) return;
+    const uint8_t *leaf = slot->data + offset;
+    const uint8_t *block = leaf + SOP_NODE_HEADER + sop_btree__samples_size(items) +
+                           (size_t)(index / SOP_BLOCK_ITEMS) * SOP_BLOCK_SIZE;
+    SOP_PREFETCH(leaf);
+    SOP_PREFETCH(block);
+    SOP_PREFETCH(block + SOP_BLOCK_SIZE);
+    sop_btree__prefetch_pages(leaf, sop_address_length(address));
+}
+
+/* The first lines of an item and of those behind it, for a scan that starts there. */
+SOP_INLINE void sop_btree__prefetch_run(const uint8_t *leaf, uint32_t index)
+{
+    const uint8_t *item = leaf + sop_btree__item_offset(leaf, index);
+    for (uint32_t i = 0; i < 12; i++) {
+        SOP_PREFETCH(item + (size_t)i * SOP_CACHE_LINE);
+    }
+}
 
 /* --- opening --- */
 

@@ -36,9 +36,8 @@ static sop_status walk_node(const walk *w, sop_address address, uint32_t level, 
     if (status != SOP_OK) return status;
     if (level == 0) return walk_leaf(w, node);
     for (uint32_t i = 0; i < sop_btree__count(node) && status == SOP_OK; i++) {
-        const uint8_t *entry = sop_btree__entry(node, i);
-        sop_address child = sop_btree__entry_address(entry);
-        status = walk_node(w, child, level - 1, sop_btree__entry_references(entry));
+        sop_address child = sop_btree__child_address(node, i);
+        status = walk_node(w, child, level - 1, sop_btree__child_references(node, i));
     }
     return status;
 }

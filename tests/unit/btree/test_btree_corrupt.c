@@ -380,11 +380,11 @@ static void test_children_that_point_elsewhere_never_crash(void **state)
         memcpy(node, good, length);
         if (sop_btree__level(node) == 0) continue;
         uint32_t child = (uint32_t)(sop_test_random(&random) % sop_btree__count(node));
-        uint8_t *entry = node + sop_get_u16le(node + SOP_NODE_ARRAY_AT) + child * SOP_ENTRY_SIZE;
+        uint8_t *entry = node + (sop_btree__addresses(node) - node) + child * SOP_INNER_ADDRESS;
         if (round % 5 == 0) other.place += 64u << 24;
         if (round % 7 == 0) other.segment++;
-        sop_put_u64le(entry + SOP_ENTRY_SEGMENT, other.segment);
-        sop_put_u64le(entry + SOP_ENTRY_PLACE, other.place);
+        sop_put_u64le(entry, other.segment);
+        sop_put_u64le(entry + 8, other.place);
         sop_put_u64le(node, sop_checksum64(node + 8, length - 8, 0));
         assert_int_equal(sop_file_write(v.file, offset, node, length, &err), SOP_OK);
         fresh_view view = fresh_open(&v);
