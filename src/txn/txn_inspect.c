@@ -359,24 +359,23 @@ static sop_status map_frame(const sop_wal_frame *frame, void *context)
     return range_out(in, "log", frame->place.file, range);
 }
 
-static sop_status map_blob(inspection *in, sop_address address, const char *what)
+static sop_status map_blob(inspection *in, sop_address address, uint64_t length, const char *what)
 {
     char owner[64];
     (void)snprintf(owner, sizeof owner, "%s of store %llu", what, (unsigned long long)in->store);
-    sop_range range = {.offset = sop_address_offset(address),
-                       .length = sop_address_length(address),
-                       .owner = owner};
+    sop_range range = {.offset = sop_address_offset(address), .length = length, .owner = owner};
     return range_out(in, "seg", address.segment, range);
 }
 
 static sop_status map_node(sop_address address, void *context)
 {
-    return map_blob(context, address, "node");
+    /* With the zeros behind it, for check looks at them. */
+    return map_blob(context, address, sop_address_footprint(address), "node");
 }
 
 static sop_status map_value_blob(sop_address address, void *context)
 {
-    return map_blob(context, address, "value");
+    return map_blob(context, address, sop_address_length(address), "value");
 }
 
 static sop_status map_reference(const uint8_t *reference, void *context)
