@@ -10,6 +10,7 @@
 #include "sop/types.h"
 
 #include "json/json.h"
+#include "util/decimal.h"
 
 /* ---- memory for calls ---- */
 
@@ -123,5 +124,102 @@ SOP_MUST_CHECK sop_status sop_document_key_write(const sop_document_key_spec *sp
                                                  sop_json_writer *writer,
                                                  sop_slice *rest_out,
                                                  sop_error *err);
+
+/* ---- filters ---- */
+
+#define SOP_DOCUMENT_FILTER_SIZE_MAX  65536 /* bytes of text or JSON */
+#define SOP_DOCUMENT_FILTER_DEPTH_MAX 100   /* parentheses, not, lists inside each other */
+
+typedef enum {
+    SOP_FILTER_ALL = 0, /* every document */
+    SOP_FILTER_AND = 1,
+    SOP_FILTER_OR = 2,
+    SOP_FILTER_NOT = 3,
+    SOP_FILTER_EQ = 4,
+    SOP_FILTER_NE = 5, /* not =: true as well where there is no value, or one of another type */
+    SOP_FILTER_LT = 6,
+    SOP_FILTER_LE = 7,
+    SOP_FILTER_GT = 8,
+    SOP_FILTER_GE = 9,
+    SOP_FILTER_BETWEEN = 10, /* both ends included */
+    SOP_FILTER_IN = 11,
+    SOP_FILTER_HAS = 12, /* an array with an element equal to it */
+    SOP_FILTER_STARTS = 13,
+    SOP_FILTER_CONTAINS = 14,
+    SOP_FILTER_MATCHES = 15,
+    SOP_FILTER_EXISTS = 16,
+    SOP_FILTER_IS_NULL = 17 /* the value null; a field that is missing is not null */
+} sop_filter_op;
+
+typedef enum {
+    SOP_LITERAL_PLAIN = 0,  /* null, true, false, a number, a string */
+    SOP_LITERAL_NOCASE = 1, /* a string, compared folded */
+    SOP_LITERAL_TIMESTAMP = 2,
+    SOP_LITERAL_DATE = 3,
+    SOP_LITERAL_UUID = 4
+} sop_literal_kind;
+
+typedef struct {
+    sop_literal_kind kind;
+    sop_json_value json; /* as written */
+    sop_slice plain;     /* strings: decoded, NOCASE folded as well */
+    sop_decimal number;  /* numbers */
+    sop_slice
+        encoded; /* TIMESTAMP, DATE, UUID: as an ascending key part, which sorts as the value does */
+} sop_literal;
+
+typedef struct sop_filter_node sop_filter_node;
+struct sop_filter_node {
+    sop_filter_op op;
+    sop_filter_node *child;      /* AND, OR: the first; NOT: the only one */
+    sop_filter_node *next;       /* of the same parent */
+    sop_json_path path;          /* all others but ALL */
+    int many;                    /* the path has [*]: it is enough that one value fits */
+    const sop_literal *literals; /* IN: any number; BETWEEN: two; EXISTS, IS_NULL: none; else one */
+    size_t literal_count;
+    const sop_literal **sorted; /* IN: plain numbers and strings in order */
+    size_t number_count;        /* at the start of sorted */
+    size_t string_count;        /* behind them */
+    const void *regex;          /* MATCHES */
+};
+
+/* A filter never changes: any number of threads may match with it. */
+typedef struct {
+    sop_filter_node *root;
+} sop_filter;
+
+/*
+ * Reads a filter as people write it:
+ *
+ *   section = "games" and size.download > 1e6 and not tags has "role::program"
+ *   name starts "lib" or maintainer contains nocase "debian" or version matches "^[0-9.]+$"
+ *   created >= timestamp "2024-05-01T00:00:00Z" and state in ("new", "open") and depends[*].name = "libc6"
+ *   size between 10 and 20, field exists, field is null, field is not null, field not in (1, 2), true
+ *
+ * Words in any case; strings in " or '; and binds tighter than or. SOP_OK, SOP_INVALID with the place, SOP_TOO_LARGE,
+ * SOP_NO_MEMORY. Free it with sop_filter_free.
+ */
+SOP_MUST_CHECK sop_status sop_filter_new(sop_slice text, sop_filter **filter_out, sop_error *err);
+/*
+ * Reads the same as JSON: true, ["and",F,...], ["or",F,...], ["not",F], ["=","path",literal], likewise != < <= > >=
+ * has starts contains matches, ["between","path",low,high], ["in","path",literal,...], ["exists","path"],
+ * ["null","path"]. Literals are scalars, {"nocase":"..."}, {"timestamp":"..."}, {"date":"..."} or {"uuid":"..."}.
+ */
+SOP_MUST_CHECK sop_status sop_filter_new_json(sop_slice json,
+                                              sop_filter **filter_out,
+                                              sop_error *err);
+void sop_filter_free(sop_filter *filter); /* NULL allowed */
+
+/* Appends the filter as text, or one node and what is below it. Reading it gives the same filter. */
+void sop_filter_write(const sop_filter_node *node, sop_json_writer *text);
+/* Writes it as a JSON value. */
+void sop_filter_write_json(const sop_filter_node *node, sop_json_writer *writer);
+
+/* Whether a document fits. SOP_OK, SOP_CORRUPT (no JSON), SOP_TOO_LARGE (a pattern with too many steps), SOP_NO_MEMORY. */
+SOP_MUST_CHECK sop_status sop_filter_match(const sop_filter_node *node,
+                                           sop_slice document,
+                                           sop_document_scratch *scratch,
+                                           int *match_out,
+                                           sop_error *err);
 
 #endif

@@ -29,14 +29,35 @@ uint8_t *sop_document__scratch(sop_document_scratch *scratch, size_t size)
     return bytes;
 }
 
+/* room: more bytes of scratch behind the decoded ones. */
+static sop_status
+decode(sop_slice raw, int strict, size_t room, sop_document_scratch *scratch, sop_slice *plain_out)
+{
+    int escaped = raw.size != 0 && memchr(raw.data, '\\', raw.size) != NULL;
+    if (!escaped && room == 0) return sop_json_string_decode(raw, strict, NULL, 0, plain_out);
+    uint8_t *buffer = sop_document__scratch(scratch, raw.size + room);
+    if (buffer == NULL) return SOP_NO_MEMORY;
+    return sop_json_string_decode(raw, strict, buffer, raw.size, plain_out);
+}
+
 sop_status sop_document__plain(sop_slice raw, sop_document_scratch *scratch, sop_slice *plain_out)
 {
-    if (raw.size == 0 || memchr(raw.data, '\\', raw.size) == NULL) {
-        return sop_json_string_decode(raw, 1, NULL, 0, plain_out);
-    }
-    uint8_t *buffer = sop_document__scratch(scratch, raw.size);
-    if (buffer == NULL) return SOP_NO_MEMORY;
-    return sop_json_string_decode(raw, 1, buffer, raw.size, plain_out);
+    return decode(raw, 1, 0, scratch, plain_out);
+}
+
+sop_status sop_document__decoded(sop_slice raw, sop_document_scratch *scratch, sop_slice *plain_out)
+{
+    return decode(raw, 0, 0, scratch, plain_out);
+}
+
+sop_status sop_document__folded(sop_slice raw, sop_document_scratch *scratch, sop_slice *folded_out)
+{
+    sop_slice plain;
+    sop_status status = decode(raw, 0, SOP_DOCUMENT_FOLD_SIZE(raw.size), scratch, &plain);
+    if (status != SOP_OK) return status;
+    uint8_t *to = scratch->bytes + raw.size;
+    *folded_out = sop_slice_of(to, sop_document__fold(plain.data, plain.size, to));
+    return SOP_OK;
 }
 
 /* A value on its way into a key. */

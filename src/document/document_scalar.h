@@ -13,6 +13,12 @@ uint8_t *sop_document__scratch(sop_document_scratch *scratch, size_t size);
    SOP_CORRUPT, SOP_NO_MEMORY. */
 sop_status sop_document__plain(sop_slice raw, sop_document_scratch *scratch, sop_slice *plain_out);
 
+/* The same with half a surrogate pair taken as a character, as sop_json_string_decode does; and then folded. */
+sop_status
+sop_document__decoded(sop_slice raw, sop_document_scratch *scratch, sop_slice *plain_out);
+sop_status
+sop_document__folded(sop_slice raw, sop_document_scratch *scratch, sop_slice *folded_out);
+
 /*
  * Appends a value, not null, as parts of a type. SOP_OK; SOP_INVALID with *why_out, what is wrong with it;
  * SOP_NO_MEMORY. Each part descends if descending is set.
