@@ -140,8 +140,9 @@ void sop_wal_txn_end(sop_wal_buffer *buffer)
     size_t counts_at = buffer->body_at - (data ? GAP_DATA : GAP_OTHER);
     size_t body_at = counts_at + size;
     SOP_ASSERT(body_at + body_size <= buffer->capacity);
-    if (body_at != buffer->body_at)
+    if (body_at != buffer->body_at) {
         memmove(buffer->data + body_at, buffer->data + buffer->body_at, body_size);
+    }
     memcpy(buffer->data + counts_at, counts, size);
     buffer->size = body_at + body_size;
     buffer->txn_at = 0;

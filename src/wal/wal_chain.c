@@ -15,8 +15,9 @@ sop_status sop_wal__links_reserve(sop_wal__links *links, size_t more, sop_error 
     if (needed <= links->capacity) return SOP_OK;
     size_t capacity = 2 * needed;
     sop_wal__link *at = sop_realloc(links->at, capacity * sizeof *at);
-    if (at == NULL)
+    if (at == NULL) {
         return sop_fail(err, SOP_NO_MEMORY, "no memory for a list of %zu log files", needed);
+    }
     links->at = at;
     links->capacity = capacity;
     return SOP_OK;

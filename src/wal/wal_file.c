@@ -103,8 +103,9 @@ static sop_status zeros_write(sop_file *file, uint64_t size, sop_error *err)
 {
     size_t chunk = size < ZERO_CHUNK ? (size_t)size : ZERO_CHUNK;
     void *zeros = sop_alloc_aligned(SOP_DIRECT_ALIGN, chunk);
-    if (zeros == NULL)
+    if (zeros == NULL) {
         return sop_fail(err, SOP_NO_MEMORY, "no memory to fill log file %s", file->name);
+    }
     memset(zeros, 0, chunk);
     sop_status status = SOP_OK;
     for (uint64_t at = 0; at < size && status == SOP_OK; at += chunk) {
@@ -121,8 +122,9 @@ static sop_status n_take(sop_wal *wal, uint64_t *file_out, sop_error *err)
     uint64_t n = wal->n_next;
     if (n <= N_MAX) wal->n_next++;
     sop_mutex_unlock(wal->lock);
-    if (n > N_MAX)
+    if (n > N_MAX) {
         return sop_fail(err, SOP_TOO_LARGE, "no number left for another log file; reopen");
+    }
     *file_out = wal->short_incarnation << 24 | n;
     return SOP_OK;
 }
@@ -175,8 +177,9 @@ sop_status sop_wal__file_begin(sop_wal *wal,
                                sop_error *err)
 {
     uint8_t *block = sop_alloc_aligned(SOP_DIRECT_ALIGN, SOP_WAL_FILE_HEADER);
-    if (block == NULL)
+    if (block == NULL) {
         return sop_fail(err, SOP_NO_MEMORY, "no memory for the header of a log file");
+    }
     sop_wal__file_header header = {.kind = kind,
                                    .file = output->id,
                                    .size = output->size,

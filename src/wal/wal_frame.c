@@ -138,10 +138,12 @@ sop_status sop_wal__frame_decode(const uint8_t *frame,
 {
     if (size < SOP_WAL_FIXED_SIZE || sop_wal__frame_length(frame) != size) return SOP_NOT_FOUND;
     sop_hash128 stored = get_hash(frame + SOP_WAL__AT_HASH);
-    if (!sop_wal__hash_equal(stored, frame_hash(frame, size, seed, file, offset)))
+    if (!sop_wal__hash_equal(stored, frame_hash(frame, size, seed, file, offset))) {
         return SOP_NOT_FOUND;
-    if (sop_get_u16le(frame + SOP_WAL__AT_VERSION) != SOP_WAL__FRAME_VERSION)
+    }
+    if (sop_get_u16le(frame + SOP_WAL__AT_VERSION) != SOP_WAL__FRAME_VERSION) {
         return SOP_UNSUPPORTED;
+    }
     sop_wal__frame_parse(frame, file, offset, out);
     if ((out->flags & ~(unsigned)SOP_FRAME_COPY) != 0) return SOP_UNSUPPORTED;
     if (out->first_seq == 0 || out->place.frame_no == 0) return SOP_NOT_FOUND;
@@ -241,8 +243,9 @@ static const uint8_t *get_item(const uint8_t *at, const uint8_t *end, sop_wal_it
     out->op = code & OP_MASK;
     out->is_reference = (code & OP_REFERENCE) != 0;
     if ((code & ~(OP_MASK | OP_REFERENCE)) != 0 || out->op < SOP_WAL_INSERT ||
-        out->op > SOP_WAL_RUN)
+        out->op > SOP_WAL_RUN) {
         return NULL;
+    }
     at = sop_get_varint(at, end, &out->store);
     if (at == NULL) return NULL;
     out->key = sop_slice_of(NULL, 0);

@@ -51,8 +51,9 @@ static sop_status place_read(sop_wal *wal,
                              sop_wal_frame *out,
                              sop_error *err)
 {
-    if (place->offset < SOP_WAL_FILE_HEADER || place->offset % SOP_WAL__SPACING != 0)
+    if (place->offset < SOP_WAL_FILE_HEADER || place->offset % SOP_WAL__SPACING != 0) {
         return SOP_NOT_FOUND;
+    }
     sop_status status = sop_wal__window_open(window, wal->backend, place->file, err);
     if (status != SOP_OK) return status;
     status = sop_wal__window_frame(window, place->offset, wal->seed, out, err);
@@ -81,10 +82,12 @@ sop_status sop_wal__head_load(sop_wal *wal, sop_wal_frame *frame_out, sop_error 
 
 static sop_status head_check(sop_wal *wal, const sop_wal_place *place, sop_error *err)
 {
-    if (wal->read_only)
+    if (wal->read_only) {
         return sop_fail(err, SOP_READ_ONLY, "%s: opened read only", wal->backend->url);
-    if (wal->head_broken)
+    }
+    if (wal->head_broken) {
         return sop_fail(err, SOP_IO, "the head is unknown after a failed change; reopen");
+    }
     sop_mutex_lock(wal->lock);
     int contained = sop_wal__links_contain(&wal->links, &wal->tip, place);
     uint64_t durable_seq = sop_wal__durable(wal);
@@ -92,8 +95,9 @@ static sop_status head_check(sop_wal *wal, const sop_wal_place *place, sop_error
     sop_mutex_unlock(wal->lock);
     unsigned long long seq = place->seq_last;
     if (!started) return sop_fail(err, SOP_INVALID, "the log is not started");
-    if (!contained)
+    if (!contained) {
         return sop_fail(err, SOP_INVALID, "head to seq %llu: that frame is not in the log", seq);
+    }
     if (place->seq_last < wal->head.seq_last) {
         return sop_fail(err, SOP_INVALID, "head to seq %llu: it is at %llu already", seq,
                         (unsigned long long)wal->head.seq_last);
@@ -153,8 +157,9 @@ static size_t links_before(sop_wal *wal, const sop_wal_place *place, uint64_t ke
 sop_status
 sop_wal_remove_before(sop_wal *wal, const sop_wal_place *place, uint64_t keep_bytes, sop_error *err)
 {
-    if (wal->read_only)
+    if (wal->read_only) {
         return sop_fail(err, SOP_READ_ONLY, "%s: opened read only", wal->backend->url);
+    }
     if (wal->head_broken || !wal->started || place->seq_last > wal->head.seq_last) {
         return sop_fail(err, SOP_INVALID, "remove log before seq %llu: the durable head is at %llu",
                         (unsigned long long)place->seq_last,

@@ -8,6 +8,9 @@
 #include "util/world.h"
 #include "wal/wal_private.h"
 
+/* A header and one block. */
+#define FILE_FIRST_MIN UINT64_C(8192)
+
 static sop_wal *wal_new(const sop_wal_options *options)
 {
     sop_wal *wal = sop_alloc_zeroed(sizeof *wal);
@@ -20,7 +23,7 @@ static sop_wal *wal_new(const sop_wal_options *options)
     wal->read_only = options->read_only || options->backend->read_only;
     uint64_t first = options->file_bytes_first;
     if (first == 0) first = SOP_WAL__FILE_FIRST_BYTES;
-    if (first < 2 * SOP_WAL_FILE_HEADER) first = 2 * SOP_WAL_FILE_HEADER;
+    if (first < FILE_FIRST_MIN) first = FILE_FIRST_MIN;
     if (first > SOP_WAL__FILE_MAX_BYTES) first = SOP_WAL__FILE_MAX_BYTES;
     wal->file_bytes_first = sop_round_up(first, SOP_WAL_ALIGN);
     wal->size_next = wal->file_bytes_first;

@@ -64,6 +64,7 @@ static sop_status links_back(replay *r, sop_wal__found *start, sop_error *err)
         frame_no = before->frame_no;
         found = frame_no == 0 ? NULL : found_find(r->wal, before->file);
     }
+    SOP_ASSERT(r->links.at != NULL && r->links.count > 0);
     for (size_t i = 0, j = r->links.count - 1; i < j; i++, j--) {
         sop_wal__link link = r->links.at[i];
         r->links.at[i] = r->links.at[j];
@@ -193,14 +194,15 @@ static sop_status scan_file(replay *r, const sop_wal__found *found, sop_error *e
     return status;
 }
 
-static sop_status look_beyond(replay *r, int *unused_out, sop_error *err)
+/* After a clean close a short look must do, so that opening stays cheap; after anything else all is searched. */
+static sop_status look_beyond(replay *r, int leave, int *unused_out, sop_error *err)
 {
     sop_wal *wal = r->wal;
     sop_wal__window *window = &r->walker.window;
     uint64_t end = r->walker.at;
     sop_status status = sop_wal__window_unused(window, end, unused_out, err);
     if (status != SOP_OK) return status;
-    if (!*unused_out) {
+    if (!leave || !*unused_out) {
         scan s = {.r = r, .err = err, .header_valid = 1};
         status = sop_wal__window_scan(window, end, wal->seed, scan_frame, &s, err);
     }
@@ -227,8 +229,9 @@ static sop_status ends_with_leave(replay *r, int *out, sop_error *err)
     const sop_wal_place *tip = &r->walker.last;
     *out = 0;
     sop_status status = sop_wal__window_open(&window, r->wal->backend, tip->file, err);
-    if (status == SOP_OK)
+    if (status == SOP_OK) {
         status = sop_wal__window_frame(&window, tip->offset, r->wal->seed, &frame, err);
+    }
     if (status == SOP_OK) {
         sop_wal_reader reader;
         sop_wal_txn_view txn;
@@ -261,13 +264,12 @@ static sop_status replay_run(replay *r, sop_wal_frame_fn fn, void *context, sop_
     sop_status status = replay_begin(r, &r->from, err);
     if (status == SOP_OK) status = replay_walk(r, fn, context, err);
     if (status != SOP_OK) return status;
+    int leave = 0;
     int unused = 0;
-    status = look_beyond(r, &unused, err);
+    status = ends_with_leave(r, &leave, err);
+    if (status == SOP_OK) status = look_beyond(r, leave, &unused, err);
     if (status != SOP_OK) return status;
     uint64_t last_file = r->links.at[r->links.count - 1].file;
-    int leave = 0;
-    status = ends_with_leave(r, &leave, err);
-    if (status != SOP_OK) return status;
     wal->clean =
         leave && unused && last_file == r->walker.last.file && last_file == wal->run_boot_file;
     replay_finish(r);

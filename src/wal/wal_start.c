@@ -61,8 +61,9 @@ static sop_status go_on(sop_wal *wal,
     const sop_wal__link *link = &chain->links.at[chain->links.count - 1];
     int above = durable->frame_no < tip->frame_no;
     *done_out = 0;
-    if (above && (durable->file != tip->file || tip->offset - durable->offset > IN_PLACE_MAX))
+    if (above && (durable->file != tip->file || tip->offset - durable->offset > IN_PLACE_MAX)) {
         return SOP_OK;
+    }
     sop_wal__output output = {.id = tip->file, .size = link->size};
     char name[SOP_WAL__NAME_SIZE];
     sop_wal__name_format(tip->file, name);
@@ -110,8 +111,9 @@ static sop_status copier_reserve(copier *c, size_t size, sop_error *err)
     sop_free(c->bytes);
     c->capacity = 0;
     c->bytes = sop_alloc_aligned(SOP_DIRECT_ALIGN, capacity);
-    if (c->bytes == NULL)
+    if (c->bytes == NULL) {
         return sop_fail(err, SOP_NO_MEMORY, "no memory to copy %zu bytes of log", size);
+    }
     c->capacity = capacity;
     return SOP_OK;
 }
@@ -217,10 +219,12 @@ static void strays_remove(sop_wal *wal)
 
 sop_status sop_wal_start(sop_wal *wal, int clean, sop_error *err)
 {
-    if (wal->read_only)
+    if (wal->read_only) {
         return sop_fail(err, SOP_READ_ONLY, "%s: opened read only", wal->backend->url);
-    if (wal->started || wal->links.count == 0)
+    }
+    if (wal->started || wal->links.count == 0) {
         return sop_fail(err, SOP_INVALID, "start the log once, after replay");
+    }
     int same_boot = memcmp(wal->boot_id, wal->run_boot_id, 16) == 0;
     sop_wal__chain chain;
     sop_status status = sop_wal__chain_open(&chain, wal, err);
@@ -234,8 +238,9 @@ sop_status sop_wal_start(sop_wal *wal, int clean, sop_error *err)
         status = sop_wal__chain_seek(&chain, &durable, err);
     }
     int done = 0;
-    if (status == SOP_OK && clean && wal->clean && same_boot)
+    if (status == SOP_OK && clean && wal->clean && same_boot) {
         status = go_on(wal, &chain, &durable, &done, err);
+    }
     if (status == SOP_OK && !done) status = fork_log(wal, &chain, &durable, err);
     sop_wal__chain_close(&chain);
     if (status != SOP_OK) return status;

@@ -45,8 +45,9 @@ static sop_status window_fill(sop_wal__window *window, uint64_t offset, size_t s
     if (wanted > rest) wanted = (size_t)rest;
     if (wanted > window->capacity) {
         uint8_t *data = sop_alloc_aligned(SOP_DIRECT_ALIGN, wanted);
-        if (data == NULL)
+        if (data == NULL) {
             return sop_fail(err, SOP_NO_MEMORY, "no memory to read %zu bytes of log", wanted);
+        }
         sop_free(window->data);
         window->data = data;
         window->capacity = wanted;
@@ -162,8 +163,8 @@ sop_status sop_wal__window_unused(sop_wal__window *window, uint64_t from, int *o
     *out = 1;
     sop_status status = window_zero(window, from, UNUSED_SPAN, out, err);
     /* A log that was written on from here without gaps shows in one of the samples. */
-    for (uint64_t step = 2 * UNUSED_SPAN; status == SOP_OK && *out && from + step < window->limit;
-         step *= 2) {
+    for (uint64_t step = 2 * (uint64_t)UNUSED_SPAN;
+         status == SOP_OK && *out && from + step < window->limit; step *= 2) {
         window->ahead = UNUSED_SAMPLE;
         status = window_zero(window, from + step, UNUSED_SAMPLE, out, err);
     }

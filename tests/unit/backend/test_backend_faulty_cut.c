@@ -160,6 +160,11 @@ static void write_history(sop_file *f, history *h, uint64_t *random)
     for (size_t v = 1; v <= VERSIONS; v++) {
         size_t offset = sop_test_random(random) % (FILE_BYTES - 1);
         size_t size = 1 + sop_test_random(random) % (FILE_BYTES - offset);
+        /* The first overwrites what is durable, so that keeping and losing it look different. */
+        if (v == 1) {
+            offset = 100;
+            size = 5500;
+        }
         memcpy(h->bytes[v], h->bytes[v - 1], FILE_BYTES);
         for (size_t i = 0; i < size; i++)
             h->bytes[v][offset + i] = (uint8_t)sop_test_random(random);
@@ -205,12 +210,13 @@ static void test_each_sector_has_some_version(void **state)
             assert_true(v <= VERSIONS);
             if (at == 0) common = v;
             mixed += v != common;
-            first += v == 0 && !is_version(&h, 1, found, at, at + unit);
+            /* Below the first length no byte of version 0 is zero, so it cannot be taken for a later one. */
+            first += v == 0 && at + unit <= h.size[0] && !is_version(&h, 1, found, at, at + unit);
             last += v != 0 && is_version(&h, VERSIONS, found, at, at + unit);
             between += v != 0 && !is_version(&h, VERSIONS, found, at, at + unit);
         }
     }
-    assert_true(first > 100 && last > 100 && between > 100 && mixed > 100);
+    assert_true(first > 20 && last > 100 && between > 100 && mixed > 100);
     sop_file_close(f);
     done(b);
     sop_faulty_disk_free(disk);
@@ -233,8 +239,9 @@ static void test_a_prefix_is_a_moment_with_its_last_write_torn(void **state)
         sop_faulty_disk *after = cut_disk(disk, SOP_FAULTY_KEEP_PREFIX, 512, seed);
         (void)read_all(after, "log/a", found, sizeof found);
         sop_faulty_disk_free(after);
-        size_t v = 0;
-        for (; v <= VERSIONS; v++) {
+        unsigned consistent = 0;
+        int whole = 0;
+        for (size_t v = 0; v <= VERSIONS; v++) {
             size_t at = 0;
             /* Each sector is as at v or, torn, as at v + 1. */
             while (at < FILE_BYTES &&
@@ -242,12 +249,13 @@ static void test_a_prefix_is_a_moment_with_its_last_write_torn(void **state)
                     (v < VERSIONS && is_version(&h, v + 1, found, at, at + 512)))) {
                 at += 512;
             }
-            if (at >= FILE_BYTES) break;
+            /* A small write leaves several moments possible. */
+            seen[v] += at >= FILE_BYTES;
+            consistent += at >= FILE_BYTES;
+            whole |= is_version(&h, v, found, 0, FILE_BYTES);
         }
-        assert_true(v <= VERSIONS);
-        seen[v]++;
-        int later = v < VERSIONS && is_version(&h, v + 1, found, 0, FILE_BYTES);
-        torn += !later && !is_version(&h, v, found, 0, FILE_BYTES);
+        assert_true(consistent != 0);
+        torn += !whole;
     }
     for (size_t v = 0; v < VERSIONS; v++)
         assert_true(seen[v] != 0);

@@ -473,6 +473,28 @@ static void test_what_follows_a_leave_is_seen_even_behind_a_hole(void **state)
     fixture_deinit(&f);
 }
 
+/* After anything but a LEAVE no hole hides what was durable. */
+static void test_an_unclean_end_is_searched_to_the_end_of_the_file(void **state)
+{
+    (void)state;
+    fixture f;
+    fixture_create(&f, 1 << 20, 0);
+    fixture_reopen(&f);
+    sop_wal_place hole = {0};
+    sop_wal_place tip = {0};
+    for (int i = 0; i < 32; i++) {
+        fixture_append(&f, 1, 1, 1);
+        if (i == 2) hole = sop_wal_tip(f.wal);
+        fixture_sync(&f);
+        tip = sop_wal_tip(f.wal);
+    }
+    fixture_kill(&f);
+    fixture_overwrite(&f, hole.file, hole.offset, NULL, (size_t)(tip.offset - hole.offset));
+    assert_true(tip.offset > hole.offset + (64u << 10));
+    assert_int_equal(fixture_open(&f), SOP_CORRUPT);
+    fixture_deinit(&f);
+}
+
 static void test_a_head_that_names_no_frame_is_damage(void **state)
 {
     (void)state;
@@ -652,6 +674,7 @@ int main(void)
         cmocka_unit_test(test_a_damaged_header_is_named),
         cmocka_unit_test(test_a_missing_file_is_damage),
         cmocka_unit_test(test_what_follows_a_leave_is_seen_even_behind_a_hole),
+        cmocka_unit_test(test_an_unclean_end_is_searched_to_the_end_of_the_file),
         cmocka_unit_test(test_a_head_that_names_no_frame_is_damage),
         cmocka_unit_test(test_a_log_of_another_database_is_not_read),
         cmocka_unit_test(test_check_names_damage_in_an_open_log),
