@@ -72,6 +72,11 @@ const char *cli_thousands(uint64_t n, char buffer[32]);
 /* 1.5 MiB */
 const char *cli_bytes(uint64_t n, char buffer[32]);
 int cli_is_utf8(sop_slice bytes);
+/* What errno says, in words. buffer: CLI_REASON_SIZE bytes. */
+enum { CLI_REASON_SIZE = 128 };
+const char *cli_reason(int number, char buffer[CLI_REASON_SIZE]);
+/* Frees what cli_unescape or cli_key_parse made. */
+void cli_slice_free(sop_slice slice);
 
 /* ---- progress and Ctrl-C ---- */
 
@@ -85,7 +90,7 @@ typedef struct {
     int on;
 } cli_progress;
 void cli_progress_begin(cli_progress *progress, const cli_args *args, const char *what);
-sop_status cli_progress_step(uint64_t done, uint64_t total, void *progress);
+sop_status cli_progress_step(uint64_t done, uint64_t total, void *context);
 void cli_progress_end(cli_progress *progress);
 
 /* ---- databases ---- */

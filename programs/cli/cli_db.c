@@ -61,14 +61,16 @@ int cli_session_close(cli_session *s, int code)
 int cli_keys_of(sop_store *store)
 {
     sop_store_info info = SOP_STORE_INFO_INIT;
-    if (sop_store_info_get(store, &info) != SOP_OK || info.attributes.size == 0)
+    if (sop_store_info_get(store, &info) != SOP_OK || info.attributes.size == 0) {
         return CLI_KEYS_TEXT;
+    }
     sop_json_step steps[2] = {{SOP_JSON_STEP_NAME, {"key", 3}, 0},
                               {SOP_JSON_STEP_NAME, {"encoding", 8}, 0}};
     sop_json_path path = {steps, 2};
     sop_json_value value;
-    if (sop_json_pick(info.attributes, &path, &value) != SOP_OK || value.type != SOP_JSON_STRING)
+    if (sop_json_pick(info.attributes, &path, &value) != SOP_OK || value.type != SOP_JSON_STRING) {
         return CLI_KEYS_TEXT;
+    }
     return sop_json_string_equal(value.raw, sop_str("tuple")) ? CLI_KEYS_TUPLE : CLI_KEYS_TEXT;
 }
 
@@ -181,8 +183,9 @@ static void part_print(FILE *out, const sop_key_part *part)
     case SOP_KEY_STRING:
     case SOP_KEY_DECIMAL:
     default:
-        if (sop_key_part_bytes(part, buffer, sizeof buffer, &bytes) == SOP_OK)
+        if (sop_key_part_bytes(part, buffer, sizeof buffer, &bytes) == SOP_OK) {
             cli_print_json(out, bytes);
+        }
         break;
     }
 }

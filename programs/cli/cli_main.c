@@ -110,8 +110,10 @@ int cli_fail(const cli_args *args, sop_status status, const sop_error *err)
 static int option_index(const cli_args *args, const char *name, size_t size)
 {
     for (int i = 0; args->options[i].name != NULL; i++) {
-        if (strncmp(args->options[i].name, name, size) == 0 && args->options[i].name[size] == '\0')
+        if (strncmp(args->options[i].name, name, size) == 0 &&
+            args->options[i].name[size] == '\0') {
             return i;
+        }
     }
     return -1;
 }
@@ -210,8 +212,9 @@ int cmd_help(const cli_args *args)
 {
     if (args->count == 1) {
         const cli_command *command = cli_command_find(args->positional[0]);
-        if (command == NULL)
+        if (command == NULL) {
             return cli_usage_error(args, "there is no command %s", args->positional[0]);
+        }
         help_command(command);
         return CLI_OK;
     }
@@ -246,8 +249,10 @@ int cli_run(int argc, char **argv)
     int code = args_parse(&args, command, argc, argv);
     if (code != 0) return code;
     code = command->run(&args);
-    if (fflush(stdout) != 0 && code == CLI_OK)
-        return cli_error(&args, "writing the output: %s", strerror(errno));
+    if (fflush(stdout) != 0 && code == CLI_OK) {
+        return cli_error(&args, "writing the output: %s",
+                         cli_reason(errno, (char[CLI_REASON_SIZE]){0}));
+    }
     return code;
 }
 

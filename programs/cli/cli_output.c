@@ -128,6 +128,22 @@ sop_slice cli_unescape(const char *text)
     return (sop_slice){bytes, n};
 }
 
+void cli_slice_free(sop_slice slice)
+{
+    /* It was ours to write before it became a slice. */
+    void *memory;
+    memcpy(&memory, &slice.data, sizeof memory);
+    free(memory);
+}
+
+const char *cli_reason(int number, char buffer[CLI_REASON_SIZE])
+{
+    if (strerror_r(number, buffer, CLI_REASON_SIZE) != 0) {
+        (void)snprintf(buffer, CLI_REASON_SIZE, "error %d", number);
+    }
+    return buffer;
+}
+
 /* ---- numbers ---- */
 
 const char *cli_thousands(uint64_t n, char buffer[32])
@@ -214,8 +230,9 @@ sop_status cli_progress_step(uint64_t done, uint64_t total, void *context)
     }
     int filled = (int)(done * 30 / total);
     (void)fprintf(stderr, "\r%s [", progress->what);
-    for (int i = 0; i < 30; i++)
+    for (int i = 0; i < 30; i++) {
         (void)fputc(i < filled ? '#' : '.', stderr);
+    }
     (void)fprintf(stderr, "] %3d %%\033[K", (int)(done * 100 / total));
     return SOP_OK;
 }

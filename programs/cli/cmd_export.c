@@ -16,7 +16,9 @@ static int output_open(const cli_args *args, FILE **out)
     *out = stdout;
     if (path == NULL) return CLI_OK;
     *out = fopen(path, "wb");
-    return *out == NULL ? cli_error(args, "%s: %s", path, strerror(errno)) : CLI_OK;
+    return *out == NULL
+               ? cli_error(args, "%s: %s", path, cli_reason(errno, (char[CLI_REASON_SIZE]){0}))
+               : CLI_OK;
 }
 
 static int output_close(const cli_args *args, FILE *out, int code)
@@ -24,7 +26,8 @@ static int output_close(const cli_args *args, FILE *out, int code)
     int bad = ferror(out) || fflush(out) != 0;
     int reason = errno;
     if (out != stdout && fclose(out) != 0) bad = 1;
-    return bad && code == CLI_OK ? cli_error(args, "writing the output: %s", strerror(reason))
+    return bad && code == CLI_OK ? cli_error(args, "writing the output: %s",
+                                             cli_reason(reason, (char[CLI_REASON_SIZE]){0}))
                                  : code;
 }
 
@@ -64,18 +67,18 @@ static int export_bounds(cli_session *s, sop_cursor *cursor)
     const char *text =
         cli_value(args, "prefix") != NULL ? cli_value(args, "prefix") : cli_value(args, "from");
     int code = text == NULL ? CLI_OK : cli_key_parse(args, keys, text, &from);
-    void *from_memory = (void *)(uintptr_t)from.data;
-    void *to_memory = NULL;
+    sop_slice to_memory = {0};
     if (code == CLI_OK && cli_value(args, "prefix") != NULL) {
-        if (sop_key_prefix_end(from, end, sizeof end, &to) != SOP_OK)
+        if (sop_key_prefix_end(from, end, sizeof end, &to) != SOP_OK) {
             code = cli_usage_error(args, "--prefix is too long");
+        }
     } else if (code == CLI_OK && cli_value(args, "to") != NULL) {
         code = cli_key_parse(args, keys, cli_value(args, "to"), &to);
-        to_memory = (void *)(uintptr_t)to.data;
+        to_memory = to;
     }
     sop_status status = code == CLI_OK ? sop_cursor_bound(cursor, from, to) : SOP_OK;
-    free(from_memory);
-    free(to_memory);
+    cli_slice_free(from);
+    cli_slice_free(to_memory);
     return status == SOP_OK ? code : cli_session_fail(s, status);
 }
 
@@ -205,10 +208,12 @@ static int log_dump(dump *d)
     while ((status = sop_changes_next(changes, 0, &change)) == SOP_OK) {
         (void)fprintf(d->out, "{\"seq\":%llu,\"what\":\"%s\"", (unsigned long long)change.seq,
                       change_name(change.kind));
-        if (change.kind != SOP_CHANGE_COMMIT)
+        if (change.kind != SOP_CHANGE_COMMIT) {
             (void)fprintf(d->out, ",\"store\":%llu,", (unsigned long long)change.store_id);
-        if (change.kind == SOP_CHANGE_COMMIT)
+        }
+        if (change.kind == SOP_CHANGE_COMMIT) {
             (void)fprintf(d->out, ",\"wall_ns\":%llu,", (unsigned long long)change.wall_ns);
+        }
         member_write(d->out, change.kind == SOP_CHANGE_COMMIT ? "note" : "k",
                      change.kind == SOP_CHANGE_COMMIT ? change.value : change.key);
         if (change.kind == SOP_CHANGE_INSERT || change.kind == SOP_CHANGE_UPDATE) {
@@ -217,8 +222,9 @@ static int log_dump(dump *d)
         (void)fputs("}\n", d->out);
         if (cli_interrupted()) break;
     }
-    if (status != SOP_TIMEOUT && status != SOP_OK)
+    if (status != SOP_TIMEOUT && status != SOP_OK) {
         code = cli_fail(d->args, status, sop_changes_error(changes));
+    }
     sop_changes_close(changes);
     return code;
 }
@@ -282,9 +288,10 @@ static int member_read(load *l, sop_slice line, const char *name, int which, sop
         l->buffers[which] = grown;
         l->capacities[which] = value.raw.size * 2;
     }
-    if (!hex)
+    if (!hex) {
         return sop_json_string_decode(value.raw, 0, l->buffers[which], l->capacities[which], out) ==
                SOP_OK;
+    }
     const uint8_t *p = (const uint8_t *)value.raw.data + 1;
     size_t size = (value.raw.size - 2) / 2;
     for (size_t i = 0; i < size; i++) {
@@ -326,8 +333,9 @@ static int store_begin(load *l, sop_slice line)
     }
     memcpy(text, name.data, name.size);
     text[name.size] = '\0';
-    if (sop_json_pick(line, &path, &value) == SOP_OK)
+    if (sop_json_pick(line, &path, &value) == SOP_OK) {
         options.allow_duplicates = value.type == SOP_JSON_TRUE;
+    }
     step.name = sop_str("inline_value_max");
     if (sop_json_pick(line, &path, &value) == SOP_OK) {
         options.inline_value_max = (uint32_t)strtoul(value.raw.data, NULL, 10);
@@ -360,8 +368,9 @@ static int lines_load(load *l, sop_slice data)
     import_reader reader;
     import_record record;
     int code = CLI_OK;
-    if (import_reader_init(&reader, data, IMPORT_NDJSON, 0, 0) != 0)
+    if (import_reader_init(&reader, data, IMPORT_NDJSON, 0, 0) != 0) {
         code = cli_error(l->args, "%s", reader.problem);
+    }
     while (code == CLI_OK && import_reader_next(&reader, &record)) {
         if (record.problem[0] != '\0') {
             code = cli_error(l->args, "line %zu: %s", record.line, record.problem);

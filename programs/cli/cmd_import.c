@@ -65,8 +65,9 @@ static void import_free(import *im)
         free(im->blocks);
         im->blocks = next;
     }
-    for (size_t i = 0; i < im->field_count; i++)
+    for (size_t i = 0; i < im->field_count; i++) {
         sop_json_path_free(im->fields[i]);
+    }
     free(im->field_text);
     free(im->entries);
     if (im->bad != NULL) (void)fclose(im->bad);
@@ -82,13 +83,17 @@ static int fields_parse(import *im, const char *text)
     char *to = im->field_text;
     const char *from = text;
     while (*from != '\0') {
-        if (im->field_count == FIELDS_MAX)
+        if (im->field_count == FIELDS_MAX) {
             return cli_usage_error(im->args, "--key: at most %d fields", FIELDS_MAX);
+        }
         char *pointer = to;
         int dotted = *from != '/';
         if (dotted) *to++ = '/';
-        for (; *from != '\0' && *from != ','; from++)
-            *to++ = dotted && *from == '.' ? '/' : *from;
+        for (; *from != '\0' && *from != ','; from++) {
+            *to = *from;
+            if (dotted && *from == '.') *to = '/';
+            to++;
+        }
         *to++ = '\0';
         from += *from == ',';
         sop_error err = {0};
@@ -143,8 +148,9 @@ static int part_make(
         *text_out = value.raw;
         return 1;
     }
-    if (value.type != SOP_JSON_STRING)
+    if (value.type != SOP_JSON_STRING) {
         return key_problem(record, im, field, "is neither a string nor a number");
+    }
     char *buffer = keep(im, NULL, 0) == NULL ? NULL : malloc(value.raw.size);
     sop_slice plain;
     if (buffer == NULL ||
@@ -173,13 +179,15 @@ static int key_make(import *im, import_record *record, sop_slice *key_out)
         if (!part_make(im, record, i, &builder, &text)) return 0;
     }
     if (im->keys == CLI_KEYS_TUPLE) {
-        if (sop_key_end(&builder, &text, &needed) != SOP_OK)
+        if (sop_key_end(&builder, &text, &needed) != SOP_OK) {
             return key_problem(record, im, 0, "makes a key over 4,096 bytes");
+        }
         text.data = keep(im, text.data, text.size);
     }
     if (text.size == 0 || text.data == NULL) return key_problem(record, im, 0, "is empty");
-    if (text.size > SOP_KEY_SIZE_MAX)
+    if (text.size > SOP_KEY_SIZE_MAX) {
         return key_problem(record, im, 0, "makes a key over 4,096 bytes");
+    }
     *key_out = text;
     return 1;
 }
@@ -188,9 +196,10 @@ static int key_make(import *im, import_record *record, sop_slice *key_out)
 
 static int bad_record(import *im, const import_record *record)
 {
-    if (im->bad == NULL)
+    if (im->bad == NULL) {
         return cli_error(im->args, "%s:%zu: %s; nothing was imported", im->source, record->line,
                          record->problem);
+    }
     im->bad_count++;
     (void)fprintf(im->bad, "%s:%zu: %s\n", im->source, record->line, record->problem);
     return CLI_OK;
@@ -221,8 +230,9 @@ static int records_read(import *im, sop_slice data, int format)
     int code = CLI_OK;
     int bad_header = import_reader_init(&reader, data, format, cli_flag(im->args, "text"),
                                         cli_flag(im->args, "no-header"));
-    if (bad_header)
+    if (bad_header) {
         code = cli_error(im->args, "%s: %s; nothing was imported", im->source, reader.problem);
+    }
     /* Slices of NDJSON and JSON point into the input; those of tables into a buffer that is used again. */
     int copy = format == IMPORT_CSV || format == IMPORT_TSV;
     while (code == CLI_OK && import_reader_next(&reader, &record)) {
@@ -292,8 +302,9 @@ static void attributes_make(const import *im, sop_json_writer *writer, sop_slice
     sop_json_string(writer, sop_str(im->keys == CLI_KEYS_TUPLE ? "tuple" : "text"));
     sop_json_key(writer, sop_str("fields"));
     sop_json_array_begin(writer);
-    for (size_t i = 0; i < im->field_count; i++)
+    for (size_t i = 0; i < im->field_count; i++) {
         sop_json_string(writer, sop_str(im->field_names[i]));
+    }
     sop_json_array_end(writer);
     sop_json_object_end(writer);
     sop_json_key(writer, sop_str("value"));
@@ -371,8 +382,9 @@ static void keys_choose(import *im, sop_slice data, int format)
                                  cli_flag(im->args, "no-header"));
     while (!bad && import_reader_next(&reader, &record)) {
         if (record.problem[0] != '\0' ||
-            sop_json_pick(record.json, im->fields[0], &value) != SOP_OK)
+            sop_json_pick(record.json, im->fields[0], &value) != SOP_OK) {
             continue;
+        }
         if (value.type == SOP_JSON_NUMBER) im->keys = CLI_KEYS_TUPLE;
         break;
     }
@@ -424,7 +436,9 @@ import im = {.args = args };
     if (code == CLI_OK) code = import_format(args, path, (sop_slice){data, size}, &format);
     if (code == CLI_OK && bad != NULL) {
         im.bad = fopen(bad, "w");
-        if (im.bad == NULL) code = cli_error(args, "%s: %s", bad, strerror(errno));
+        if (im.bad == NULL) {
+            code = cli_error(args, "%s: %s", bad, cli_reason(errno, (char[CLI_REASON_SIZE]){0}));
+        }
     }
     if (code == CLI_OK) {
         cli_progress_begin(&im.progress, args, "importing");

@@ -8,11 +8,6 @@
 
 enum { PIECE = 1 << 20 };
 
-static void slice_free(sop_slice slice)
-{
-    free((void *)(uintptr_t)slice.data);
-}
-
 /* Opens the store of the first two arguments and parses the third as a key. */
 static int item_open(cli_session *s, const cli_args *args, sop_txn_mode mode, sop_slice *key)
 {
@@ -35,8 +30,10 @@ static int value_stream(cli_session *s, sop_slice key, uint64_t offset, uint64_t
         sop_status status = sop_value_read(s->store, key, offset, buffer, want, &got);
         if (status != SOP_OK) code = cli_session_fail(s, status);
         if (status != SOP_OK || got == 0) break;
-        if (fwrite(buffer, 1, got, stdout) != got)
-            code = cli_error(s->args, "writing the output: %s", strerror(errno));
+        if (fwrite(buffer, 1, got, stdout) != got) {
+            code = cli_error(s->args, "writing the output: %s",
+                             cli_reason(errno, (char[CLI_REASON_SIZE]){0}));
+        }
         offset += got;
         size -= got;
     }
@@ -80,7 +77,7 @@ int cmd_get(const cli_args *args)
         code = value_stream(&s, key, offset, size);
         if (code == CLI_OK && total != 0 && !cli_flag(args, "size")) (void)fputc('\n', stdout);
     }
-    slice_free(key);
+    cli_slice_free(key);
     return cli_session_close(&s, code);
 }
 
@@ -110,7 +107,8 @@ static int value_from_file(cli_session *s, sop_slice key, FILE *file, const char
         }
     }
     if (ferror(file)) {
-        code = cli_error(s->args, "reading %s: %s", name, strerror(errno));
+        code = cli_error(s->args, "reading %s: %s", name,
+                         cli_reason(errno, (char[CLI_REASON_SIZE]){0}));
     } else if (status != SOP_OK) {
         code = cli_session_fail(s, status);
     }
@@ -133,12 +131,14 @@ static int value_put(cli_session *s, sop_slice key)
                          ? sop_store_add(s->store, key, value)
                          : sop_store_put(s->store, key, value);
         }
-        slice_free(value);
+        cli_slice_free(value);
         return status == SOP_OK ? CLI_OK : cli_session_fail(s, status);
     }
     if (path == NULL) return value_from_file(s, key, stdin, "standard input");
     FILE *file = fopen(path, "rb");
-    if (file == NULL) return cli_error(args, "%s: %s", path, strerror(errno));
+    if (file == NULL) {
+        return cli_error(args, "%s: %s", path, cli_reason(errno, (char[CLI_REASON_SIZE]){0}));
+    }
     int code = value_from_file(s, key, file, path);
     (void)fclose(file);
     return code;
@@ -151,7 +151,7 @@ int cmd_put(const cli_args *args)
     int code = item_open(&s, args, SOP_TXN_WRITE, &key);
     if (code != CLI_OK) return code;
     code = value_put(&s, key);
-    slice_free(key);
+    cli_slice_free(key);
     return cli_session_close(&s, code);
 }
 
@@ -164,8 +164,8 @@ typedef struct {
 
 static void range_free(key_range *range)
 {
-    slice_free(range->from);
-    slice_free(range->to);
+    cli_slice_free(range->from);
+    cli_slice_free(range->to);
 }
 
 static int range_parse(const cli_session *s, key_range *range)
@@ -176,8 +176,9 @@ static int range_parse(const cli_session *s, key_range *range)
     const char *to = cli_value(args, "to");
     int keys = cli_keys_of(s->store);
     *range = (key_range){0};
-    if (prefix != NULL && (from != NULL || to != NULL))
+    if (prefix != NULL && (from != NULL || to != NULL)) {
         return cli_usage_error(args, "--prefix with --from or --to");
+    }
     int code = CLI_OK;
     if (from != NULL) code = cli_key_parse(args, keys, from, &range->from);
     if (code == CLI_OK && to != NULL) code = cli_key_parse(args, keys, to, &range->to);
@@ -211,8 +212,9 @@ int cmd_count(const cli_args *args)
         sop_status status = sop_store_count_range(s.store, range.from, range.to, &count);
         if (status != SOP_OK) code = cli_session_fail(&s, status);
     }
-    if (code == CLI_OK)
+    if (code == CLI_OK) {
         (void)printf(args->json ? "{\"count\":%llu}\n" : "%llu\n", (unsigned long long)count);
+    }
     range_free(&range);
     return cli_session_close(&s, code);
 }
@@ -226,9 +228,10 @@ int cmd_rank(const cli_args *args)
     if (code != CLI_OK) return code;
     sop_status status = sop_store_rank(s.store, key, &rank);
     if (status != SOP_OK) code = cli_session_fail(&s, status);
-    if (code == CLI_OK)
+    if (code == CLI_OK) {
         (void)printf(args->json ? "{\"rank\":%llu}\n" : "%llu\n", (unsigned long long)rank);
-    slice_free(key);
+    }
+    cli_slice_free(key);
     return cli_session_close(&s, code);
 }
 
@@ -269,7 +272,7 @@ int cmd_rm(const cli_args *args)
             code = cli_session_fail(&s, status);
         }
     }
-    slice_free(key);
+    cli_slice_free(key);
     return cli_session_close(&s, code);
 }
 
@@ -342,7 +345,10 @@ static int scan_run(cli_session *s, const scan_style *style, const key_range *ra
         int code = scan_print(s, cursor, style);
         if (code != CLI_OK) return code;
         if (cli_interrupted()) return CLI_INTERRUPTED;
-        if (ferror(stdout)) return cli_error(s->args, "writing the output: %s", strerror(errno));
+        if (ferror(stdout)) {
+            return cli_error(s->args, "writing the output: %s",
+                             cli_reason(errno, (char[CLI_REASON_SIZE]){0}));
+        }
         status = style->reverse ? sop_cursor_prev(cursor) : sop_cursor_next(cursor);
     }
     return status == SOP_OK || status == SOP_NOT_FOUND ? CLI_OK : cli_session_fail(s, status);

@@ -16,8 +16,9 @@ static int line_split(char *line, char **words)
     int count = 0;
     char *from = line;
     while (count < WORDS_MAX) {
-        while (*from == ' ' || *from == '\t')
+        while (*from == ' ' || *from == '\t') {
             from++;
+        }
         if (*from == '\0') break;
         char *to = from;
         words[count++] = to;
@@ -45,13 +46,19 @@ static int shell_line(const cli_args *args, char *line)
     if (count < 0) return cli_error(args, "a quote is never closed");
     if (count == 0) return CLI_OK;
     const cli_command *command = cli_command_find(words[1]);
-    if (command == NULL || command->run == cmd_shell)
+    if (command == NULL || command->run == cmd_shell) {
         return cli_error(args, "there is no command %s; try help", words[1]);
+    }
     if (command->run == cmd_help || command->run == cmd_bench) return cli_run(count, words + 1);
     /* The database comes after the name of the command. */
     words[0] = words[1];
-    words[1] = (char *)(uintptr_t)args->positional[0];
-    return cli_run(count + 1, words);
+    size_t size = strlen(args->positional[0]) + 1;
+    words[1] = malloc(size);
+    if (words[1] == NULL) return cli_error(args, "out of memory");
+    memcpy(words[1], args->positional[0], size);
+    int code = cli_run(count + 1, words);
+    free(words[1]);
+    return code;
 }
 
 int cmd_shell(const cli_args *args)
@@ -63,9 +70,10 @@ int cmd_shell(const cli_args *args)
     char *line = malloc(LINE_MAX_BYTES);
     if (line == NULL) return cli_error(args, "out of memory");
     int terminal = isatty(STDIN_FILENO);
-    if (terminal)
+    if (terminal) {
         (void)printf("sop %s on %s; help lists the commands, exit leaves\n", sop_version(),
                      args->positional[0]);
+    }
     for (;;) {
         if (terminal) {
             (void)fputs("sop> ", stdout);
@@ -106,7 +114,8 @@ static void bench_print(const cli_args *args, const char *what, uint64_t n, doub
 static sop_slice bench_key(uint64_t i, char buffer[24])
 {
     /* Multiplying by an odd number visits every 64-bit number once: distinct keys in random order. */
-    (void)snprintf(buffer, 24, "%016llx", (unsigned long long)(i * UINT64_C(0x9e3779b97f4a7c15)));
+    uint64_t mixed = i * UINT64_C(0x9e3779b97f4a7c15);
+    (void)snprintf(buffer, 24, "%016llx", (unsigned long long)mixed);
     return (sop_slice){buffer, 16};
 }
 
@@ -191,8 +200,9 @@ int cmd_bench(const cli_args *args)
     int code = cli_number(args, "items", 200000, &items);
     if (code != CLI_OK) return code;
     if (items < 1000) return cli_usage_error(args, "--items: at least 1000");
-    while (sync != NULL && options.sync < 3 && strcmp(sync, names[options.sync]) != 0)
+    while (sync != NULL && options.sync < 3 && strcmp(sync, names[options.sync]) != 0) {
         options.sync++;
+    }
     if (options.sync == 3) return cli_usage_error(args, "--sync %s: full, periodic or off", sync);
     options.open_mode = args->count > 0 ? SOP_OPEN_EXISTING : SOP_OPEN_NEW;
     sop_status status = sop_db_open(url, &options, &db, &err);

@@ -108,8 +108,9 @@ int cmd_ls(const cli_args *args)
 
 static void hex_print(const uint8_t *bytes, size_t size)
 {
-    for (size_t i = 0; i < size; i++)
+    for (size_t i = 0; i < size; i++) {
         (void)printf("%02x", bytes[i]);
+    }
 }
 
 static int info_db(const cli_session *s)

@@ -13,7 +13,9 @@ int import_file_read(const cli_args *args, const char *path, char **data_out, si
     FILE *file = path == NULL ? stdin : fopen(path, "rb");
     *data_out = NULL;
     *size_out = 0;
-    if (file == NULL) return cli_error(args, "%s: %s", path, strerror(errno));
+    if (file == NULL) {
+        return cli_error(args, "%s: %s", path, cli_reason(errno, (char[CLI_REASON_SIZE]){0}));
+    }
     size_t capacity = 1 << 20;
     size_t size = 0;
     char *data = malloc(capacity);
@@ -33,7 +35,7 @@ int import_file_read(const cli_args *args, const char *path, char **data_out, si
     if (data == NULL) return cli_error(args, "%s: out of memory", name);
     if (failed) {
         free(data);
-        return cli_error(args, "%s: %s", name, strerror(reason));
+        return cli_error(args, "%s: %s", name, cli_reason(reason, (char[CLI_REASON_SIZE]){0}));
     }
     *data_out = data;
     *size_out = size;
@@ -57,13 +59,16 @@ int import_format(const cli_args *args, const char *path, sop_slice data, int *f
             return CLI_OK;
         }
     }
-    if (wanted != NULL)
+    if (wanted != NULL) {
         return cli_usage_error(args, "--format %s: ndjson, json, csv or tsv", wanted);
+    }
     const char *p = data.data;
     size_t i = 0;
-    while (i < data.size && (p[i] == ' ' || p[i] == '\n' || p[i] == '\r' || p[i] == '\t'))
+    while (i < data.size && (p[i] == ' ' || p[i] == '\n' || p[i] == '\r' || p[i] == '\t')) {
         i++;
-    char first = i < data.size ? p[i] : '{';
+    }
+    char first = '{';
+    if (i < data.size) first = p[i];
     *format_out = first == '[' ? IMPORT_JSON : first == '{' ? IMPORT_NDJSON : IMPORT_CSV;
     if (path != NULL && ends_with(path, ".csv")) *format_out = IMPORT_CSV;
     if (path != NULL && ends_with(path, ".tsv")) *format_out = IMPORT_TSV;
@@ -87,8 +92,9 @@ static int ndjson_next(import_reader *r, import_record *record)
         r->at += length + (end != NULL);
         r->line++;
         while (length > 0 &&
-               (from[length - 1] == '\r' || from[length - 1] == ' ' || from[length - 1] == '\t'))
+               (from[length - 1] == '\r' || from[length - 1] == ' ' || from[length - 1] == '\t')) {
             length--;
+        }
         while (length > 0 && (from[0] == ' ' || from[0] == '\t')) {
             from++;
             length--;
@@ -113,8 +119,9 @@ static int json_next(import_reader *r, import_record *record)
     sop_json_value value;
     if (sop_json_next(&r->array, &name, &value) != SOP_OK) return 0;
     size_t at = (size_t)((const char *)value.raw.data - r->data);
-    for (; r->line_at < at; r->line_at++)
+    for (; r->line_at < at; r->line_at++) {
         r->line += r->data[r->line_at] == '\n';
+    }
     record->json = value.raw;
     record->line = r->line + 1;
     return 1;
@@ -182,11 +189,14 @@ static int cell_next(import_reader *r, sop_slice *out, int *last_out, int *quote
         if (!quoted_cell(r, out)) return 0;
     } else {
         size_t from = r->at;
-        while (r->at < r->size && r->data[r->at] != r->separator && r->data[r->at] != '\n')
+        while (r->at < r->size && r->data[r->at] != r->separator && r->data[r->at] != '\n') {
             r->at++;
+        }
         size_t end = r->at;
-        if (end > from && r->data[end - 1] == '\r' && (r->at == r->size || r->data[r->at] == '\n'))
+        if (end > from && r->data[end - 1] == '\r' &&
+            (r->at == r->size || r->data[r->at] == '\n')) {
             end--;
+        }
         *out = (sop_slice){r->data + from, end - from};
     }
     if (r->at < r->size && r->data[r->at] == '\r') r->at++;
@@ -254,8 +264,9 @@ static void cell_write(import_reader *r, sop_slice cell, int quoted)
 
 static void row_skip(import_reader *r)
 {
-    while (r->at < r->size && r->data[r->at] != '\n')
+    while (r->at < r->size && r->data[r->at] != '\n') {
         r->at++;
+    }
     r->line += r->at < r->size;
     r->at += r->at < r->size;
 }
@@ -332,8 +343,9 @@ int import_reader_next(import_reader *reader, import_record *record)
 
 void import_reader_deinit(import_reader *reader)
 {
-    for (size_t i = 0; i < reader->column_count; i++)
-        free((void *)(uintptr_t)reader->columns[i].data);
+    for (size_t i = 0; i < reader->column_count; i++) {
+        cli_slice_free(reader->columns[i]);
+    }
     free(reader->columns);
     free(reader->cell);
     sop_json_writer_deinit(&reader->writer);

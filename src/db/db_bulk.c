@@ -52,10 +52,12 @@ bulk_prepare(sop_bulk *bulk, const char *store, const sop_store_options *options
     if (status != SOP_OK) return status;
     bulk->name = sop_strdup(store);
     bulk->attributes = sop_alloc(bulk->row.attributes.size + 1);
-    if (bulk->name == NULL || bulk->attributes == NULL)
+    if (bulk->name == NULL || bulk->attributes == NULL) {
         return sop_fail(err, SOP_NO_MEMORY, "bulk load: out of memory");
-    if (bulk->row.attributes.size != 0)
+    }
+    if (bulk->row.attributes.size != 0) {
         memcpy(bulk->attributes, bulk->row.attributes.data, bulk->row.attributes.size);
+    }
     bulk->row.attributes.data = bulk->attributes;
     status = sop_txn_begin(bulk->db, SOP_TXN_WRITE, &bulk->guard, err);
     sop_store *there = NULL;
@@ -104,9 +106,10 @@ static sop_status key_stored(sop_bulk *bulk, sop_slice key, uint8_t *buffer, sop
     if (key.data == NULL) return sop_fail(&bulk->error, SOP_INVALID, "bulk load: key is NULL");
     if (!bulk->duplicates) return SOP_OK;
     size_t size = sop_duplicates__prefix(key, buffer);
-    if (size == 0)
+    if (size == 0) {
         return sop_fail(&bulk->error, SOP_INVALID,
                         "bulk load: key of %zu bytes is too long once escaped", key.size);
+    }
     sop_put_u64be(buffer + size, bulk->guard->core.snapshot_seq);
     sop_put_u64be(buffer + size + 8, bulk->items);
     *out = sop_slice_of(buffer, size + 16);
@@ -145,8 +148,9 @@ sop_status sop_bulk_add(sop_bulk *bulk, sop_slice key, sop_slice value)
         status = large_write(bulk, value, reference);
         value = sop_slice_of(reference, sizeof reference);
     }
-    if (status == SOP_OK)
+    if (status == SOP_OK) {
         status = sop_btree_builder_add(bulk->builder, stored, value, is_reference, &bulk->error);
+    }
     if (status == SOP_OK) bulk->items++;
     /* A key that does not ascend is refused alone; anything else ends the load. */
     if (status != SOP_OK && status != SOP_INVALID) bulk->failed = status;
@@ -190,16 +194,18 @@ static sop_status load_finish(sop_bulk *bulk, uint64_t *seq_out)
     const sop_segment_row *rows;
     size_t count;
     sop_status status = sop_btree_builder_finish(bulk->builder, &tree, &bulk->error);
-    if (status == SOP_OK)
+    if (status == SOP_OK) {
         status = sop_blob_writer_finish(bulk->writer, &rows, &count, &bulk->error);
+    }
     if (status != SOP_OK) return status;
     uint8_t root[SOP_BTREE_ROW_SIZE];
     uint8_t *encoded = sop_alloc(count * SOP_SEGMENT_ROW_SIZE + 1);
     if (encoded == NULL) {
         status = sop_fail(&bulk->error, SOP_NO_MEMORY, "bulk load: out of memory");
     } else {
-        for (size_t i = 0; i < count; i++)
+        for (size_t i = 0; i < count; i++) {
             sop_segment_row_encode(&rows[i], encoded + i * SOP_SEGMENT_ROW_SIZE);
+        }
         sop_btree_encode(&tree, root);
         if (tree.count != 0) {
             bulk->row.load_root = sop_slice_of(root, sizeof root);

@@ -64,10 +64,10 @@ static sop_status reserved_check(sop_error *err, const char *name, const sop_sto
 
 static size_t name_key(const char *name, uint8_t out[NAME_KEY_MAX])
 {
-    size_t size = strlen(name);
+    sop_slice text = sop_str(name);
     out[0] = SOP_CATALOGUE_NAME;
-    memcpy(out + 1, name, size);
-    return size + 1;
+    memcpy(out + 1, text.data, text.size);
+    return text.size + 1;
 }
 
 /* ---- rows ---- */
@@ -86,8 +86,9 @@ sop_status sop_catalogue__get(sop_txn *txn, sop_slice key, sop_slice *out)
     sop_view_value value;
     status = sop_view_get(&view, key, &value, &core->error);
     if (status != SOP_OK) return status;
-    if (value.is_reference)
+    if (value.is_reference) {
         return sop_fail(&core->error, SOP_CORRUPT, "catalogue: a row is a large value");
+    }
     *out = value.bytes;
     return SOP_OK;
 }
@@ -96,7 +97,7 @@ static sop_status row_get(sop_txn *txn, uint64_t id, sop_catalogue_row *out)
 {
     uint8_t key[SOP_CATALOGUE_ROW_KEY_SIZE];
     sop_catalogue_row_key(id, key);
-    sop_slice bytes;
+    sop_slice bytes = {0};
     sop_status status = sop_catalogue__get(txn, sop_slice_of(key, sizeof key), &bytes);
     if (status != SOP_OK) return status;
     return sop_catalogue_row_decode(id, bytes, out, &txn->core.error);
@@ -107,14 +108,16 @@ static sop_status name_get(sop_txn *txn, const char *name, uint64_t *id_out)
 {
     uint8_t key[NAME_KEY_MAX];
     size_t size = name_key(name, key);
-    sop_slice bytes;
+    sop_slice bytes = {0};
     sop_status status = sop_catalogue__get(txn, sop_slice_of(key, size), &bytes);
-    if (status == SOP_NOT_FOUND)
+    if (status == SOP_NOT_FOUND) {
         return sop_fail(&txn->core.error, SOP_NOT_FOUND, "there is no store \"%.200s\"", name);
+    }
     if (status != SOP_OK) return status;
-    if (bytes.size != 8)
+    if (bytes.size != 8) {
         return sop_fail(&txn->core.error, SOP_CORRUPT, "catalogue: name row of %zu bytes",
                         bytes.size);
+    }
     *id_out = sop_get_u64le(bytes.data);
     return SOP_OK;
 }
@@ -165,7 +168,7 @@ static sop_status id_next(sop_txn *txn, uint64_t *id_out)
 {
     uint8_t key[1] = {SOP_CATALOGUE_NEXT_ID};
     uint8_t value[8];
-    sop_slice bytes;
+    sop_slice bytes = {0};
     sop_status status = sop_catalogue__get(txn, sop_slice_of(key, 1), &bytes);
     if (status != SOP_OK && status != SOP_NOT_FOUND) return status;
     int below = status == SOP_OK ? SOP_BELOW_PRESENT : SOP_BELOW_ABSENT;
@@ -192,8 +195,9 @@ sop_status sop_catalogue__options_check(const sop_store_options *options,
 {
     sop_store_options full = SOP_STORE_OPTIONS_INIT;
     if (options != NULL) {
-        if (options->struct_size == 0)
+        if (options->struct_size == 0) {
             return sop_fail(err, SOP_INVALID, "store options: struct_size is 0");
+        }
         memcpy(&full, options,
                options->struct_size < sizeof full ? options->struct_size : sizeof full);
     }
@@ -218,12 +222,13 @@ sop_status
 sop_catalogue__create(sop_txn *txn, const char *name, sop_catalogue_row *row, uint64_t *id_out)
 {
     sop_error *err = &txn->core.error;
-    uint64_t id;
+    uint64_t id = 0;
     sop_status status = sop_catalogue__name_check(err, name);
     if (status != SOP_OK) return status;
     status = name_get(txn, name, &id);
-    if (status == SOP_OK)
+    if (status == SOP_OK) {
         return sop_fail(err, SOP_EXISTS, "there is a store \"%.200s\" already", name);
+    }
     if (status != SOP_NOT_FOUND) return status;
     status = id_next(txn, &id);
     row->id = id;
@@ -240,12 +245,14 @@ sop_status sop_store__row_set(sop_store *store, const sop_catalogue_row *row)
 {
     if (row->attributes.size > store->attributes_size || store->attributes == NULL) {
         uint8_t *copy = sop_realloc(store->attributes, row->attributes.size + 1);
-        if (copy == NULL)
+        if (copy == NULL) {
             return sop_fail(&store->txn->core.error, SOP_NO_MEMORY, "store: out of memory");
+        }
         store->attributes = copy;
     }
-    if (row->attributes.size != 0)
+    if (row->attributes.size != 0) {
         memcpy(store->attributes, row->attributes.data, row->attributes.size);
+    }
     store->attributes_size = row->attributes.size;
     memcpy(store->name, row->name.data, row->name.size);
     store->name[row->name.size] = '\0';
@@ -292,7 +299,7 @@ sop_status sop_store_open(sop_txn *txn, const char *name, sop_store **store_out)
 {
     if (txn == NULL || store_out == NULL) return SOP_INVALID;
     *store_out = NULL;
-    uint64_t id;
+    uint64_t id = 0;
     sop_status status = sop_core_enter(&txn->core);
     if (status == SOP_OK) status = sop_catalogue__name_check(&txn->core.error, name);
     if (status == SOP_OK) status = name_get(txn, name, &id);
@@ -307,7 +314,7 @@ sop_status sop_store_create(sop_txn *txn,
     if (txn == NULL || store_out == NULL) return SOP_INVALID;
     *store_out = NULL;
     sop_catalogue_row row;
-    uint64_t id;
+    uint64_t id = 0;
     sop_status status = write_enter(txn);
     if (status == SOP_OK) status = sop_catalogue__name_check(&txn->core.error, name);
     if (status == SOP_OK) status = reserved_check(&txn->core.error, name, options);
@@ -338,7 +345,7 @@ sop_status sop_store_rename(sop_txn *txn, const char *from, const char *to)
 {
     if (txn == NULL) return SOP_INVALID;
     sop_error *err = &txn->core.error;
-    uint64_t id;
+    uint64_t id = 0;
     uint64_t other;
     sop_status status = write_enter(txn);
     if (status == SOP_OK) status = sop_catalogue__name_check(err, from);
@@ -351,8 +358,9 @@ sop_status sop_store_rename(sop_txn *txn, const char *from, const char *to)
     }
     if (strcmp(from, to) == 0) return SOP_OK;
     status = name_get(txn, to, &other);
-    if (status == SOP_OK)
+    if (status == SOP_OK) {
         return sop_fail(err, SOP_EXISTS, "there is a store \"%.200s\" already", to);
+    }
     if (status != SOP_NOT_FOUND) return status;
     sop_catalogue_row row;
     uint8_t *bytes;
@@ -368,7 +376,7 @@ sop_status sop_store_rename(sop_txn *txn, const char *from, const char *to)
 sop_status sop_store_drop(sop_txn *txn, const char *name)
 {
     if (txn == NULL) return SOP_INVALID;
-    uint64_t id;
+    uint64_t id = 0;
     uint8_t key[SOP_CATALOGUE_ROW_KEY_SIZE];
     sop_catalogue_row row;
     sop_status status = write_enter(txn);
@@ -428,8 +436,9 @@ sop_status sop_store_info_get(sop_store *store, sop_store_info *info_out)
     if (store == NULL || info_out == NULL || info_out->struct_size == 0) return SOP_INVALID;
     sop_txn *txn = store->txn;
     sop_status status = sop_store__enter(store);
-    if (status == SOP_OK)
+    if (status == SOP_OK) {
         status = sop_core_read_range(&txn->core, store->id, (sop_slice){"", 0}, (sop_slice){0}, 1);
+    }
     if (status != SOP_OK) return status;
     sop_catalogue_row row = {.id = store->id,
                              .kind = store->kind,
@@ -474,8 +483,9 @@ sop_status sop_store_list(sop_txn *txn, sop_store_info_fn fn, void *context)
         status =
             sop_core_read_range(core, SOP_CATALOGUE_STORE, (sop_slice){"", 0}, (sop_slice){0}, 0);
     }
-    if (status == SOP_OK)
+    if (status == SOP_OK) {
         status = sop_core_view(core, SOP_CATALOGUE_STORE, &txn->catalogue_cache, &view);
+    }
     if (status != SOP_OK) return status;
     sop_view_cursor *cursor = sop_view_cursor_new(&view);
     if (cursor == NULL) return sop_fail(&core->error, SOP_NO_MEMORY, "list: out of memory");
@@ -489,10 +499,11 @@ sop_status sop_store_list(sop_txn *txn, sop_store_info_fn fn, void *context)
             break;
         }
         status = list_one(txn, key, sop_get_u64le(value.bytes.data), fn, context);
-        if (status == SOP_OK)
+        if (status == SOP_OK) {
             status = sop_view_cursor_next(cursor, &core->error);
-        else
+        } else {
             goto out;
+        }
     }
     if (status == SOP_NOT_FOUND) status = SOP_OK;
 out:

@@ -80,8 +80,9 @@ static sop_status change_push(sop_changes *changes, sop_change change)
     if (changes->count == changes->capacity) {
         size_t capacity = changes->capacity * 2 + 64;
         queued *grown = sop_realloc(changes->queue, capacity * sizeof *grown);
-        if (grown == NULL)
+        if (grown == NULL) {
             return sop_fail(&changes->error, SOP_NO_MEMORY, "changes: out of memory");
+        }
         changes->queue = grown;
         changes->capacity = capacity;
     }

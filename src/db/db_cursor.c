@@ -22,6 +22,8 @@ typedef struct {
 } scan_end;
 
 struct sop_cursor {
+    sop_cursor
+        *self; /* calls that only look take it const, and still bring the position up to date */
     sop_store *store;
     sop_cursor *next;
     sop_view_cursor *at;
@@ -75,6 +77,7 @@ sop_status sop_cursor_open(sop_store *store, sop_cursor **cursor_out)
     if (status != SOP_OK) return status;
     sop_cursor *cursor = sop_alloc_zeroed(sizeof *cursor);
     if (cursor == NULL) return sop_fail(&core->error, SOP_NO_MEMORY, "cursor: out of memory");
+    cursor->self = cursor;
     cursor->store = store;
     cursor->at = sop_view_cursor_new(&store->view);
     if (core->mode == SOP_TXN_WRITE) {
@@ -101,7 +104,7 @@ sop_status sop_cursor_open(sop_store *store, sop_cursor **cursor_out)
 
 static void end_set(scan_end *end, sop_slice key, int after)
 {
-    memcpy(end->bytes, key.data, key.size);
+    if (key.size != 0) memcpy(end->bytes, key.data, key.size);
     end->size = key.size;
     if (after) end->bytes[end->size++] = 0;
     end->open = 0;
@@ -189,8 +192,9 @@ static sop_status scan_begin(sop_cursor *cursor, const sop_slice *key, int open_
 static void cursor_close_quietly(sop_cursor *cursor)
 {
     sop_cursor **link = &cursor->store->cursors;
-    while (*link != NULL && *link != cursor)
+    while (*link != NULL && *link != cursor) {
         link = &(*link)->next;
+    }
     if (*link == cursor) *link = cursor->next;
     cursor_free(cursor);
 }
@@ -326,8 +330,9 @@ static sop_status equal_range(
         return SOP_OK;
     }
     size = sop_duplicates__prefix(key, buffer);
-    if (size == 0)
+    if (size == 0) {
         return sop_store__key_check(cursor->store, sop_slice_of(buffer, SOP_KEY_SIZE_MAX + 1));
+    }
     memcpy(buffer + SOP_STORED_KEY_MAX, buffer, size);
     buffer[SOP_STORED_KEY_MAX + size - 1] = 2;
     *low = sop_slice_of(buffer, size);
@@ -379,8 +384,8 @@ sop_status sop_cursor_seek(sop_cursor *cursor, sop_slice key, sop_seek how)
 {
     if (cursor == NULL) return SOP_INVALID;
     uint8_t buffer[2 * SOP_STORED_KEY_MAX];
-    sop_slice low;
-    sop_slice high;
+    sop_slice low = {0};
+    sop_slice high = {0};
     sop_status status = enter(cursor);
     if (status == SOP_OK) status = sop_store__key_check(cursor->store, key);
     if (status == SOP_OK) status = equal_range(cursor, key, buffer, &low, &high);
@@ -497,12 +502,6 @@ sop_status sop_cursor_prev(sop_cursor *cursor)
 
 /* ---- reading the item ---- */
 
-/* Handles are const where only the position is looked at; what they point to is brought up to date all the same. */
-static sop_cursor *self(const sop_cursor *cursor)
-{
-    return cursor->store == NULL ? NULL : (sop_cursor *)(uintptr_t)cursor;
-}
-
 SOP_INLINE sop_status item_enter(sop_cursor *cursor)
 {
     sop_status status = enter(cursor);
@@ -534,7 +533,7 @@ SOP_INLINE sop_status key_out_of(sop_cursor *cursor, sop_slice *key_out)
 sop_status sop_cursor_key(const sop_cursor *cursor, sop_slice *key_out)
 {
     if (cursor == NULL || key_out == NULL) return SOP_INVALID;
-    sop_cursor *me = self(cursor);
+    sop_cursor *me = cursor->self;
     sop_status status = item_enter(me);
     return SOP_LIKELY(status == SOP_OK) ? key_out_of(me, key_out) : status;
 }
@@ -581,8 +580,9 @@ static sop_status page_item(sop_cursor *cursor, sop_item *item)
 sop_status sop_cursor_read(
     sop_cursor *cursor, int direction, sop_item *items, size_t capacity, size_t *count_out)
 {
-    if (cursor == NULL || count_out == NULL || items == NULL || capacity == 0 || direction == 0)
+    if (cursor == NULL || count_out == NULL || items == NULL || capacity == 0 || direction == 0) {
         return SOP_INVALID;
+    }
     *count_out = 0;
     sop_arena_reset(&cursor->page);
     while (*count_out < capacity) {
@@ -598,15 +598,16 @@ sop_status sop_cursor_read(
 sop_status sop_cursor_item_id(const sop_cursor *cursor, sop_item_id *id_out)
 {
     if (cursor == NULL || id_out == NULL) return SOP_INVALID;
-    sop_cursor *me = self(cursor);
+    sop_cursor *me = cursor->self;
     memset(id_out, 0, sizeof *id_out);
     sop_status status = item_enter(me);
     if (status != SOP_OK || me->plain_key == NULL) return status;
     sop_slice stored = sop_view_cursor_key(me->at);
     sop_slice key;
     status = key_split(me, stored, &key);
-    if (status == SOP_OK)
+    if (status == SOP_OK) {
         memcpy(id_out->bytes, (const uint8_t *)stored.data + stored.size - 16, 16);
+    }
     return status;
 }
 

@@ -79,8 +79,9 @@ sop_status sop_duplicates__first(sop_store *store,
         memcpy(end, prefix, size);
         end[size - 1] = 2;
         sop_slice to = match ? sop_core_key_after(core, found) : sop_slice_of(end, size);
-        if (to.data == NULL)
+        if (to.data == NULL) {
             return sop_fail(&core->error, SOP_NO_MEMORY, "read set: out of memory");
+        }
         status = sop_core_read_range(core, store->id, from, to, 0);
         if (status != SOP_OK) return status;
     }

@@ -91,8 +91,9 @@ option_set(sop_db_options *options, const char *key, const char *value, sop_erro
         return status;
     }
     for (size_t i = 0; i < sizeof OPTION_FIELDS / sizeof OPTION_FIELDS[0]; i++) {
-        if (strcmp(key, OPTION_FIELDS[i].key) == 0)
+        if (strcmp(key, OPTION_FIELDS[i].key) == 0) {
             return number_set(options, &OPTION_FIELDS[i], value, err);
+        }
     }
     return sop_fail(err, SOP_INVALID, "url option %.80s is not known", key);
 }
@@ -103,8 +104,9 @@ static sop_status query_parse(char *query, sop_db_options *options, sop_error *e
         char *next = strchr(query, '&');
         if (next != NULL) *next++ = '\0';
         char *value = strchr(query, '=');
-        if (value == NULL)
+        if (value == NULL) {
             return sop_fail(err, SOP_INVALID, "url option %.80s has no value", query);
+        }
         *value++ = '\0';
         sop_status status = option_set(options, query, value, err);
         if (status != SOP_OK) return status;
@@ -143,8 +145,9 @@ url_parse(const char *url, sop_db_options *options, parsed_url *out, sop_error *
         sop_status status = query_parse(query, options, err);
         if (status != SOP_OK) return status;
     }
-    if (!out->memory && out->path[0] == '\0')
+    if (!out->memory && out->path[0] == '\0') {
         return sop_fail(err, SOP_INVALID, "the path of the database is empty");
+    }
     return SOP_OK;
 }
 
@@ -191,14 +194,17 @@ static sop_status options_read(const sop_db_options *options, sop_db_options *ou
 {
     *out = (sop_db_options)SOP_DB_OPTIONS_INIT;
     if (options == NULL) return SOP_OK;
-    if (options->struct_size == 0)
+    if (options->struct_size == 0) {
         return sop_fail(err, SOP_INVALID, "open: options.struct_size is 0");
+    }
     memcpy(out, options, options->struct_size < sizeof *out ? options->struct_size : sizeof *out);
     out->struct_size = sizeof *out;
-    if ((unsigned)out->open_mode > SOP_OPEN_NEW)
+    if ((unsigned)out->open_mode > SOP_OPEN_NEW) {
         return sop_fail(err, SOP_INVALID, "open: open_mode is %d", out->open_mode);
-    if ((unsigned)out->sync > SOP_SYNC_OFF)
+    }
+    if ((unsigned)out->sync > SOP_SYNC_OFF) {
         return sop_fail(err, SOP_INVALID, "open: sync is %d", out->sync);
+    }
     if (out->workers < -1) return sop_fail(err, SOP_INVALID, "open: workers is %d", out->workers);
     if (out->read_only && out->open_mode == SOP_OPEN_NEW) {
         return sop_fail(err, SOP_INVALID, "open: a new database cannot be read-only");
@@ -335,9 +341,10 @@ sop_status sop_db_check(sop_db *db,
         return sop_fail(err, SOP_INVALID, "check: a NULL argument, or struct_size is 0");
     }
     sop_check_options full = SOP_CHECK_OPTIONS_INIT;
-    if (options != NULL)
+    if (options != NULL) {
         memcpy(&full, options,
                options->struct_size < sizeof full ? options->struct_size : sizeof full);
+    }
     sop_check_report report = SOP_CHECK_REPORT_INIT;
     sop_status status = sop_engine_check(db->engine, &full, &report, err);
     sop_struct__out(report_out, &report, sizeof report);
@@ -351,15 +358,17 @@ sop_db_backup(sop_db *db, const char *url, const sop_work_options *options, sop_
         return sop_fail(err, SOP_INVALID, "backup: a NULL argument, or struct_size is 0");
     }
     sop_work_options full = SOP_WORK_OPTIONS_INIT;
-    if (options != NULL)
+    if (options != NULL) {
         memcpy(&full, options,
                options->struct_size < sizeof full ? options->struct_size : sizeof full);
+    }
     sop_db_options target_options = SOP_DB_OPTIONS_INIT;
     parsed_url parsed = {0};
     sop_backend *target = NULL;
     sop_status status = url_parse(url, &target_options, &parsed, err);
-    if (status == SOP_OK)
+    if (status == SOP_OK) {
         status = backend_open(&parsed, SOP_BACKEND_NEW, &target_options, &target, err);
+    }
     if (status == SOP_OK) status = sop_engine_backup(db->engine, target, &full, err);
     if (status == SOP_OK) status = target->ops->publish(target, err);
     if (target != NULL) target->ops->free(target);
@@ -375,8 +384,9 @@ sop_status sop_inspect_map(sop_db *db, sop_range_fn fn, void *context, sop_error
 
 sop_status sop_db_stats(sop_db *db, sop_stats *stats_out, sop_error *err)
 {
-    if (db == NULL || out_is_bad(stats_out))
+    if (db == NULL || out_is_bad(stats_out)) {
         return sop_fail(err, SOP_INVALID, "stats: a NULL argument, or struct_size is 0");
+    }
     sop_stats stats = SOP_STATS_INIT;
     sop_engine_stats(db->engine, &stats);
     sop_struct__out(stats_out, &stats, sizeof stats);
@@ -385,8 +395,9 @@ sop_status sop_db_stats(sop_db *db, sop_stats *stats_out, sop_error *err)
 
 sop_status sop_db_info_get(sop_db *db, sop_db_info *info_out, sop_error *err)
 {
-    if (db == NULL || out_is_bad(info_out))
+    if (db == NULL || out_is_bad(info_out)) {
         return sop_fail(err, SOP_INVALID, "info: a NULL argument, or struct_size is 0");
+    }
     sop_db_info info = SOP_DB_INFO_INIT;
     sop_engine_info(db->engine, &info);
     info.url = db->url;

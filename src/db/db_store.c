@@ -43,8 +43,9 @@ static sop_status row_refresh(sop_store *store)
         return sop_fail(&txn->core.error, SOP_NOT_FOUND, "store \"%.200s\" was dropped",
                         store->name);
     }
-    if (status == SOP_OK)
+    if (status == SOP_OK) {
         status = sop_catalogue_row_decode(store->id, bytes, &row, &txn->core.error);
+    }
     return status == SOP_OK ? sop_store__row_set(store, &row) : status;
 }
 
@@ -110,9 +111,10 @@ large_copy(sop_store *store, const uint8_t *reference, uint64_t size, sop_slice 
     sop_core *core = &store->txn->core;
     if (size > store->large_capacity) {
         uint8_t *grown = sop_realloc(store->large, size);
-        if (grown == NULL)
+        if (grown == NULL) {
             return sop_fail(&core->error, SOP_NO_MEMORY, "value of %llu bytes: out of memory",
                             (unsigned long long)size);
+        }
         store->large = grown;
         store->large_capacity = size;
     }
@@ -325,11 +327,13 @@ sop_store_count_range(sop_store *store, sop_slice from, sop_slice to, uint64_t *
     sop_slice ends[2];
     sop_core *core = &store->txn->core;
     sop_status status = range_enter(store, from, to, buffers, ends);
-    if (status == SOP_OK)
+    if (status == SOP_OK) {
         status = sop_core_read_range(core, store->id, ends[0], open_end(ends[1]), 1);
+    }
     if (status != SOP_OK) return status;
-    if (ends[0].size == 0 && ends[1].size == 0)
+    if (ends[0].size == 0 && ends[1].size == 0) {
         return sop_view_count(&store->view, count_out, &core->error);
+    }
     return sop_view_count_range(&store->view, ends[0], ends[1], count_out, &core->error);
 }
 
@@ -341,8 +345,9 @@ sop_status sop_store_rank(sop_store *store, sop_slice key, uint64_t *rank_out)
     sop_core *core = &store->txn->core;
     sop_status status = range_enter(store, key, (sop_slice){0}, buffers, ends);
     if (status == SOP_OK) status = sop_store__key_check(store, key);
-    if (status == SOP_OK)
+    if (status == SOP_OK) {
         status = sop_core_read_range(core, store->id, (sop_slice){"", 0}, ends[0], 1);
+    }
     if (status != SOP_OK) return status;
     return sop_view_rank(&store->view, ends[0], rank_out, &core->error);
 }
@@ -378,8 +383,9 @@ sop_store_remove_range(sop_store *store, sop_slice from, sop_slice to, uint64_t 
     sop_core *core = &store->txn->core;
     sop_status status = sop_store__enter_write(store);
     if (status == SOP_OK) status = range_enter(store, from, to, buffers, ends);
-    if (status == SOP_OK)
+    if (status == SOP_OK) {
         status = sop_core_read_range(core, store->id, ends[0], open_end(ends[1]), 1);
+    }
     if (status != SOP_OK) return status;
     sop_view_cursor *cursor = sop_view_cursor_new(&store->view);
     if (cursor == NULL) return sop_fail(&core->error, SOP_NO_MEMORY, "remove range: out of memory");

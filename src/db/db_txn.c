@@ -16,8 +16,9 @@ sop_txn_begin_with(sop_db *db, const sop_txn_options *options, sop_txn **txn_out
     if (db == NULL) return sop_fail(err, SOP_INVALID, "begin: the database is NULL");
     sop_txn_options full = SOP_TXN_OPTIONS_INIT;
     if (options != NULL) {
-        if (options->struct_size == 0)
+        if (options->struct_size == 0) {
             return sop_fail(err, SOP_INVALID, "begin: options.struct_size is 0");
+        }
         memcpy(&full, options,
                options->struct_size < sizeof full ? options->struct_size : sizeof full);
     }
@@ -56,8 +57,9 @@ static sop_status cursors_flush(sop_txn *txn)
 
 static void writers_end(sop_txn *txn)
 {
-    for (sop_store *store = txn->stores; store != NULL; store = store->next)
+    for (sop_store *store = txn->stores; store != NULL; store = store->next) {
         sop_value__end_all(store);
+    }
 }
 
 sop_status sop_txn_commit(sop_txn *txn)
@@ -141,8 +143,9 @@ sop_status sop_txn_note(sop_txn *txn, sop_slice note)
     sop_status status = sop_core_enter(&txn->core);
     if (status != SOP_OK) return status;
     sop_error *err = &txn->core.error;
-    if (txn->core.mode != SOP_TXN_WRITE)
+    if (txn->core.mode != SOP_TXN_WRITE) {
         return sop_fail(err, SOP_READ_ONLY, "note: the transaction only reads");
+    }
     if (note.size > SOP_NOTE_SIZE_MAX) {
         return sop_fail(err, SOP_TOO_LARGE, "note: %zu bytes, at most %d", note.size,
                         SOP_NOTE_SIZE_MAX);

@@ -10,8 +10,9 @@
 static void writer_unlink(sop_value_writer *writer)
 {
     sop_value_writer **link = &writer->store->writers;
-    while (*link != NULL && *link != writer)
+    while (*link != NULL && *link != writer) {
         link = &(*link)->next;
+    }
     if (*link == writer) *link = writer->next;
 }
 

@@ -69,14 +69,16 @@ static sop_status source_open(backup *b, sop_error *err)
         sop_free(rows);
         return sop_fail(err, SOP_NO_MEMORY, "backup: out of memory");
     }
-    for (size_t i = 0; i < base->row_count && status == SOP_OK; i++)
+    for (size_t i = 0; i < base->row_count && status == SOP_OK; i++) {
         status = file_add(b, &base->rows[i], err);
+    }
     size_t got = sop_blobs_value_segments(engine->blobs, rows, values);
     size_t listed = b->file_count;
     for (size_t i = 0; i < got && i < values && status == SOP_OK; i++) {
         size_t k = 0;
-        while (k < listed && b->files[k].row.segment != rows[i].segment)
+        while (k < listed && b->files[k].row.segment != rows[i].segment) {
             k++;
+        }
         if (k < listed) {
             b->files[k].row.size = rows[i].size;
         } else {
@@ -94,8 +96,9 @@ static sop_status copied(backup *b, size_t bytes, sop_error *err)
         sop_status status = b->work->progress(b->bytes_done, b->bytes_total, b->work->context);
         if (status != SOP_OK) return sop_fail(err, status, "backup: stopped by the caller");
     }
-    if (sop_engine_interrupts(b->engine) != b->interrupts)
+    if (sop_engine_interrupts(b->engine) != b->interrupts) {
         return sop_fail(err, SOP_CANCELLED, "backup: interrupted");
+    }
     return SOP_OK;
 }
 
@@ -125,13 +128,15 @@ static sop_status files_copy(backup *b, sop_merge *merge, sop_error *err)
 {
     uint8_t *buffer = sop_alloc_aligned(SOP_DIRECT_ALIGN, COPY_PIECE);
     if (buffer == NULL) return sop_fail(err, SOP_NO_MEMORY, "backup: out of memory");
-    for (size_t i = 0; i < b->file_count; i++)
+    for (size_t i = 0; i < b->file_count; i++) {
         b->bytes_total += b->files[i].row.size;
+    }
     sop_status status = SOP_OK;
     for (size_t i = 0; i < b->file_count && status == SOP_OK; i++) {
         size_t k = 0;
-        while (k < merge->row_count && merge->rows[k].segment != b->files[i].row.segment)
+        while (k < merge->row_count && merge->rows[k].segment != b->files[i].row.segment) {
             k++;
+        }
         if (k == merge->row_count || merge->rows[k].live == 0) continue;
         status = file_copy(b, &b->files[i], buffer, err);
         merge->rows[k].size = b->files[i].row.size;
@@ -200,8 +205,9 @@ sop_status sop_engine_backup(sop_engine *engine,
     if (b.slot == NULL) return sop_fail(err, SOP_NO_MEMORY, "backup: out of memory");
     sop_status status = backup_run(&b, err);
     sop_engine__slot_release(engine, b.slot);
-    for (size_t i = 0; i < b.file_count; i++)
+    for (size_t i = 0; i < b.file_count; i++) {
         sop_file_close(b.files[i].file);
+    }
     sop_free(b.files);
     sop_free(b.live);
     sop_blobs_close(b.blobs);

@@ -76,8 +76,9 @@ sop_base *sop_base__new_empty(void)
 {
     static _Atomic uint64_t serials;
     sop_base *base = sop_alloc_zeroed(sizeof *base);
-    if (base != NULL)
+    if (base != NULL) {
         base->serial = atomic_fetch_add_explicit(&serials, 1, memory_order_relaxed) + 1;
+    }
     return base;
 }
 
@@ -127,8 +128,9 @@ static sop_status base_copy_rows(sop_base *to, const sop_base *from, sop_slice m
         sop_segment_row_decode(p, &to->rows[from->row_count + i]);
     }
     to->row_count = from->row_count + added;
-    if (from->extra_count != 0)
+    if (from->extra_count != 0) {
         memcpy(to->extras, from->extras, from->extra_count * sizeof *to->extras);
+    }
     to->extra_count = from->extra_count;
     return SOP_OK;
 }
@@ -156,8 +158,9 @@ sop_status sop_base__with_load(sop_blobs *blobs,
         return status;
     }
     next->table.segments = next->segments;
-    for (size_t i = 0; i < next->extra_count; i++)
+    for (size_t i = 0; i < next->extra_count; i++) {
         next->extras[i].tree.segments = next->segments;
+    }
     next->extras[next->extra_count++] = (sop_base_extra){row->id, tree};
     *out = next;
     return SOP_OK;

@@ -46,8 +46,8 @@ freeze(sop_engine *engine, sop_freeze *change, sop_wal_place *place, sop_error *
     change->fresh = sop_layer__new();
     if (change->fresh == NULL) return sop_fail(err, SOP_NO_MEMORY, "checkpoint: out of memory");
     sop_layer *fresh = change->fresh;
-    sop_status status = sop_engine__log_special(engine, SOP_TXN_TYPE_FREEZE, (sop_slice){0},
-                                                freeze_apply, change, place, err);
+    sop_special special = {.type = SOP_TXN_TYPE_FREEZE, .change = freeze_apply, .context = change};
+    sop_status status = sop_engine__log_special(engine, &special, place, err);
     if (change->seq == 0) {
         /* It never became part of a state. */
         sop_memtable_free(fresh->table);
@@ -85,12 +85,14 @@ static void publish_apply(sop_engine *engine, sop_state *state, uint64_t seq, vo
         const sop_layer *layer = state->layers[i - 1];
         bytes += sop_memtable_bytes(layer->table);
         if (keep == 2 || bytes > change->conflict_window ||
-            layer->last_seq <= change->oldest_writer)
+            layer->last_seq <= change->oldest_writer) {
             break;
+        }
         keep++;
     }
-    while (state->reading > keep)
+    while (state->reading > keep) {
         state_drop_oldest(state);
+    }
     change->applied = 1;
     engine->commits_since_reclaim = UINT32_MAX / 2; /* the next commit reclaims */
 }
@@ -98,8 +100,9 @@ static void publish_apply(sop_engine *engine, sop_state *state, uint64_t seq, vo
 static uint64_t live_bytes(const sop_segment_row *rows, size_t count)
 {
     uint64_t bytes = 0;
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < count; i++) {
         bytes += rows[i].kind == SOP_SEGMENT_NODES ? rows[i].live : 0;
+    }
     return bytes;
 }
 
@@ -202,12 +205,11 @@ static void dead_remove(sop_engine *engine, const dead_list *dead)
 
 static sop_status checkpoint_log(sop_engine *engine,
                                  const sop_merge *merge,
-                                 const sop_freeze *frozen,
-                                 const sop_wal_place *freeze_place,
                                  publish_change *change,
                                  sop_wal_place *place,
                                  sop_error *err)
 {
+    const sop_freeze *frozen = &engine->last_freeze;
     sop_descriptor descriptor = {.seq = frozen->seq,
                                  .table = merge->table,
                                  .rows = change->base->rows,
@@ -219,7 +221,7 @@ static sop_status checkpoint_log(sop_engine *engine,
     size_t body_size = 0;
     sop_status status = sop_descriptor__encode(&descriptor, &bytes, &size);
     if (status == SOP_OK) {
-        sop_checkpoint_body checkpoint = {frozen->seq, *freeze_place, {bytes, size}};
+        sop_checkpoint_body checkpoint = {frozen->seq, frozen->place, {bytes, size}};
         status = sop_checkpoint_body__encode(&checkpoint, &body, &body_size);
     }
     if (status != SOP_OK) {
@@ -228,12 +230,15 @@ static sop_status checkpoint_log(sop_engine *engine,
         change->base_seq = frozen->seq;
         change->conflict_window = engine->options.conflict_window;
         change->oldest_writer = sop_engine__oldest_snapshot(engine, 1);
-        status =
-            sop_engine__log_special(engine, SOP_TXN_TYPE_CHECKPOINT, sop_slice_of(body, body_size),
-                                    publish_apply, change, place, err);
+        sop_special special = {.type = SOP_TXN_TYPE_CHECKPOINT,
+                               .body = {body, body_size},
+                               .change = publish_apply,
+                               .context = change};
+        status = sop_engine__log_special(engine, &special, place, err);
     }
-    if (status == SOP_OK && engine->options.sync != SOP_SYNC_FULL)
+    if (status == SOP_OK && engine->options.sync != SOP_SYNC_FULL) {
         status = sop_engine__sync_all(engine, err);
+    }
     sop_free(bytes);
     sop_free(body);
     return status;
@@ -261,13 +266,16 @@ static void merge_undo(sop_merge *merge, sop_base *base)
     const sop_base *old = merge->state->base;
     for (size_t i = 0; rows != NULL && merge->bytes_written != 0 && i < count; i++) {
         if (rows[i].kind != SOP_SEGMENT_NODES ||
-            rows[i].segment >> 24 != merge->engine->short_incarnation)
+            rows[i].segment >> 24 != merge->engine->short_incarnation) {
             continue;
+        }
         size_t k = 0;
-        while (k < old->row_count && old->rows[k].segment != rows[i].segment)
+        while (k < old->row_count && old->rows[k].segment != rows[i].segment) {
             k++;
-        if (k == old->row_count)
+        }
+        if (k == old->row_count) {
             sop_ignore(sop_segment_remove(merge->engine->blobs, rows[i].segment, NULL));
+        }
     }
 }
 
@@ -283,8 +291,9 @@ static sop_status checkpoint_merge(sop_engine *engine,
                        .target = engine->blobs,
                        .interrupts = sop_engine_interrupts(engine),
                        .relocate = 1};
-    if (atomic_load_explicit(&engine->stopping, memory_order_relaxed))
+    if (atomic_load_explicit(&engine->stopping, memory_order_relaxed)) {
         merge.interrupts = UINT64_MAX;
+    }
     publish_change change = {0};
     dead_list dead = {0};
     sop_wal_place place;
@@ -292,8 +301,9 @@ static sop_status checkpoint_merge(sop_engine *engine,
     sop_status status = sop_merge__run(&merge, err);
     if (status == SOP_OK) status = rows_split(&merge, frozen->seq, &dead, err);
     if (status == SOP_OK) status = base_build(&merge, frozen->seq, &change.base, err);
-    if (status == SOP_OK)
-        status = checkpoint_log(engine, &merge, frozen, freeze_place, &change, &place, err);
+    if (status == SOP_OK) {
+        status = checkpoint_log(engine, &merge, &change, &place, err);
+    }
     if (change.applied) {
         atomic_store_explicit(&engine->base_bytes,
                               live_bytes(change.base->rows, change.base->row_count),
@@ -362,8 +372,9 @@ static sop_status freeze_or_reuse(sop_engine *engine, const tip_summary *tip, so
 
 sop_status sop_engine__checkpoint_locked(sop_engine *engine, sop_error *err)
 {
-    if (engine->options.read_only)
+    if (engine->options.read_only) {
         return sop_fail(err, SOP_READ_ONLY, "checkpoint: open read-only");
+    }
     tip_summary tip = tip_look(engine);
     if (!tip.changes) return sop_engine__sync_all(engine, err);
     sop_slot *slot = sop_engine__slot_acquire(engine);
@@ -391,8 +402,9 @@ static void checkpoint_finished(sop_engine *engine, sop_status status, const sop
     sop_engine__reclaim(engine);
     const sop_state *tip = atomic_load_explicit(&engine->tip, memory_order_relaxed);
     uint64_t bytes = 0;
-    for (uint32_t i = tip->reading; i < tip->layer_count; i++)
+    for (uint32_t i = tip->reading; i < tip->layer_count; i++) {
         bytes += sop_memtable_bytes(tip->layers[i]->table);
+    }
     atomic_store_explicit(&engine->memtable_bytes, bytes, memory_order_relaxed);
     if (status != SOP_OK) {
         engine->checkpoint_error = *cause;

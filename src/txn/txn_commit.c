@@ -233,8 +233,9 @@ static sop_status apply_record(apply_job *job, const sop_record *record)
         .value = now ? sop_record_value(record) : (sop_slice){0},
     };
     status = sop_wal_item_add(&job->engine->open_buffer, &item);
-    if (status != SOP_OK)
+    if (status != SOP_OK) {
         return sop_fail(&job->core->error, status, "commit: the frame cannot take another item");
+    }
     job->items++;
     status = sop_memtable_set(job->engine->live->table, job->store, item.key, item.value,
                               record->flags, was ? SOP_BELOW_PRESENT : SOP_BELOW_ABSENT);
@@ -270,19 +271,14 @@ static sop_wal_txn own_txn(sop_engine *engine, uint8_t type, uint64_t counter)
 }
 
 /* Adds a transaction without items and publishes the state after it. Needs commit_lock. */
-static sop_status special_add(sop_engine *engine,
-                              uint8_t type,
-                              sop_slice body,
-                              sop_state_change change,
-                              void *context,
-                              sop_error *err)
+static sop_status special_add(sop_engine *engine, const sop_special *special, sop_error *err)
 {
     const sop_state *tip = atomic_load_explicit(&engine->tip, memory_order_relaxed);
     sop_state *state = sop_engine__state_new(engine, tip);
     if (state == NULL) return sop_fail(err, SOP_NO_MEMORY, "log: out of memory");
-    sop_wal_txn txn = own_txn(engine, type, 0);
+    sop_wal_txn txn = own_txn(engine, special->type, 0);
     sop_status status = sop_wal_txn_begin(&engine->open_buffer, &txn);
-    if (status == SOP_OK) status = sop_wal_body_set(&engine->open_buffer, body);
+    if (status == SOP_OK) status = sop_wal_body_set(&engine->open_buffer, special->body);
     if (status != SOP_OK) {
         sop_wal_txn_undo(&engine->open_buffer);
         sop_engine__state_discard(engine, state);
@@ -290,7 +286,7 @@ static sop_status special_add(sop_engine *engine,
     }
     sop_wal_txn_end(&engine->open_buffer);
     uint64_t seq = atomic_load_explicit(&tip->seq, memory_order_relaxed) + 1;
-    if (change != NULL) change(engine, state, seq, context);
+    if (special->change != NULL) special->change(engine, state, seq, special->context);
     sop_engine__state_push(engine, state, seq);
     return SOP_OK;
 }
@@ -304,21 +300,18 @@ static sop_status join(sop_engine *engine, sop_error *err)
     for (size_t i = 0; i < engine->live_table.count && status == SOP_OK; i++) {
         sop_live_peer *peer = engine->live_table.peers[i];
         if (peer->gone || memcmp(peer->incarnation, engine->incarnation, 16) == 0) continue;
-        status = special_add(engine, SOP_TXN_TYPE_EVICT, sop_slice_of(peer->incarnation, 16), NULL,
-                             NULL, err);
+        sop_special evict = {.type = SOP_TXN_TYPE_EVICT, .body = {peer->incarnation, 16}};
+        status = special_add(engine, &evict, err);
         if (status == SOP_OK) sop_live__leave(&engine->live_table, peer->incarnation);
     }
-    if (status == SOP_OK)
-        status = special_add(engine, SOP_TXN_TYPE_JOIN, (sop_slice){0}, NULL, NULL, err);
+    sop_special self = {.type = SOP_TXN_TYPE_JOIN};
+    if (status == SOP_OK) status = special_add(engine, &self, err);
     if (status == SOP_OK) engine->joined = 1;
     return status;
 }
 
 sop_status sop_engine__log_special(sop_engine *engine,
-                                   uint8_t type,
-                                   sop_slice body,
-                                   sop_state_change change,
-                                   void *context,
+                                   const sop_special *special,
                                    sop_wal_place *place_out,
                                    sop_error *err)
 {
@@ -326,7 +319,7 @@ sop_status sop_engine__log_special(sop_engine *engine,
     sop_mutex_lock(&engine->io_lock);
     sop_mutex_lock(&engine->commit_lock);
     sop_status status = failure_report(engine, err);
-    if (status == SOP_OK) status = special_add(engine, type, body, change, context, err);
+    if (status == SOP_OK) status = special_add(engine, special, err);
     int full = engine->options.sync == SOP_SYNC_FULL;
     if (status == SOP_OK && !full) {
         status = append_open(engine, err);
@@ -411,8 +404,9 @@ static sop_status commit_apply(sop_core *core, uint64_t *seq_out)
     }
     sop_wal_txn_end(&engine->open_buffer);
     state->roots[state->layer_count - 1] = sop_memtable_publish(engine->live->table);
-    if (sop_memtable_tree(core->write_root, SOP_CATALOGUE_STORE) != NULL)
+    if (sop_memtable_tree(core->write_root, SOP_CATALOGUE_STORE) != NULL) {
         state->catalogue_seq = job.seq;
+    }
     sop_engine__state_push(engine, state, job.seq);
     live_table_note(engine, txn.counter, job.seq);
     engine->commits++;
@@ -433,8 +427,9 @@ static void commit_account(sop_engine *engine)
 {
     const sop_state *tip = atomic_load_explicit(&engine->tip, memory_order_relaxed);
     uint64_t bytes = 0;
-    for (uint32_t i = tip->reading; i < tip->layer_count; i++)
+    for (uint32_t i = tip->reading; i < tip->layer_count; i++) {
         bytes += sop_memtable_bytes(tip->layers[i]->table);
+    }
     atomic_store_explicit(&engine->memtable_bytes, bytes, memory_order_relaxed);
     if (++engine->commits_since_reclaim >= RECLAIM_EVERY) sop_engine__reclaim(engine);
 }
@@ -457,8 +452,9 @@ static sop_status memory_wait(sop_engine *engine, sop_error *err)
             return sop_fail(err, cause.status, "memory for changes is used up, checkpoint: %.170s",
                             cause.message);
         }
-        if (atomic_load_explicit(&engine->memtable_bytes, memory_order_relaxed) <= 2 * budget)
+        if (atomic_load_explicit(&engine->memtable_bytes, memory_order_relaxed) <= 2 * budget) {
             break;
+        }
         sop_engine__checkpoint_request(engine);
         sop_wait(&engine->checkpoint_done_word, word, 100000000u);
     }
@@ -493,26 +489,42 @@ void sop_core_exclusive(sop_core *core)
     core->exclusive = 1;
 }
 
+/* Validates, applies, and in modes periodic and off writes the frame. *abandons_out: how often the log had failed by then. */
+static sop_status commit_publish(sop_core *core, uint64_t *seq_out, uint32_t *abandons_out)
+{
+    sop_engine *engine = core->engine;
+    sop_mutex_lock(&engine->commit_lock);
+    sop_status status = commit_apply(core, seq_out);
+    if (status == SOP_CONFLICT) engine->conflicts++;
+    if (status == SOP_OK && engine->options.sync != SOP_SYNC_FULL) {
+        status = append_open(engine, &core->error);
+    }
+    if (status == SOP_OK) commit_account(engine);
+    *abandons_out = atomic_load_explicit(&engine->abandons, memory_order_relaxed);
+    sop_mutex_unlock(&engine->commit_lock);
+    return status;
+}
+
 static sop_status commit_writes(sop_core *core)
 {
     sop_engine *engine = core->engine;
     sop_status status = memory_wait(engine, &core->error);
-    if (status == SOP_OK && core->has_references)
+    if (status == SOP_OK && core->has_references) {
         status = sop_blobs_sync_values(engine->blobs, &core->error);
+    }
     if (status != SOP_OK) return status;
     gate_wait(core);
     int full = engine->options.sync == SOP_SYNC_FULL;
     uint64_t seq = 0;
-    /* A checkpoint counts on the base not changing under it. */
-    if (core->has_load) sop_mutex_lock(&engine->checkpoint_lock);
-    sop_mutex_lock(&engine->commit_lock);
-    status = commit_apply(core, &seq);
-    if (status == SOP_CONFLICT) engine->conflicts++;
-    if (status == SOP_OK && !full) status = append_open(engine, &core->error);
-    if (status == SOP_OK) commit_account(engine);
-    uint32_t abandons = atomic_load_explicit(&engine->abandons, memory_order_relaxed);
-    sop_mutex_unlock(&engine->commit_lock);
-    if (core->has_load) sop_mutex_unlock(&engine->checkpoint_lock);
+    uint32_t abandons = 0;
+    if (core->has_load) {
+        /* A checkpoint counts on the base not changing under it. */
+        sop_mutex_lock(&engine->checkpoint_lock);
+        status = commit_publish(core, &seq, &abandons);
+        sop_mutex_unlock(&engine->checkpoint_lock);
+    } else {
+        status = commit_publish(core, &seq, &abandons);
+    }
     if (status != SOP_OK) return status;
     if (full) {
         /* Writes that cancel out take no seq; what was read must be durable all the same. */

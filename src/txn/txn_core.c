@@ -129,8 +129,9 @@ sop_txn_token sop_core_id(const sop_core *core)
     if (counter == 0) {
         counter = atomic_fetch_add_explicit(&core->engine->next_counter, 1, memory_order_relaxed);
         atomic_store_explicit(&core->slot->id, counter, memory_order_relaxed);
-        if (core->state != NULL)
+        if (core->state != NULL) {
             atomic_store_explicit(&core->slot->counter, counter, memory_order_relaxed);
+        }
     }
     memcpy(token.bytes, core->engine->incarnation, 16);
     sop_put_u64le(token.bytes + 16, counter);
@@ -175,8 +176,9 @@ static void reads_coarsen(sop_core *core)
     size_t kept = 0;
     for (size_t i = 0; i < core->read_count; i++) {
         size_t k = 0;
-        while (k < kept && core->reads[k].store != core->reads[i].store)
+        while (k < kept && core->reads[k].store != core->reads[i].store) {
             k++;
+        }
         if (k < kept) {
             core->reads[k].shape_only &= core->reads[i].shape_only;
             continue;
@@ -206,13 +208,15 @@ static sop_status read_add(sop_core *core, sop_read read)
     if (status != SOP_OK) return status;
     if (read.from.size != 0) {
         read.from.data = sop_arena_copy(&core->arena, read.from.data, read.from.size);
-        if (read.from.data == NULL)
+        if (read.from.data == NULL) {
             return sop_fail(&core->error, SOP_NO_MEMORY, "read set: out of memory");
+        }
     }
     if (read.to.data != NULL) {
         read.to.data = sop_arena_copy(&core->arena, read.to.data, read.to.size);
-        if (read.to.data == NULL)
+        if (read.to.data == NULL) {
             return sop_fail(&core->error, SOP_NO_MEMORY, "read set: out of memory");
+        }
     }
     core->reads[core->read_count++] = read;
     return SOP_OK;
@@ -240,8 +244,9 @@ sop_status sop_core_write(
 {
     if (core->writes == NULL) {
         core->writes = sop_memtable_new();
-        if (core->writes == NULL)
+        if (core->writes == NULL) {
             return sop_fail(&core->error, SOP_NO_MEMORY, "write set: out of memory");
+        }
     }
     uint64_t limit = core->engine->options.txn_memory_max;
     if (sop_memtable_bytes(core->writes) + core->arena.bytes > limit) {
@@ -280,8 +285,9 @@ static sop_status resolve_tree(sop_core *core, uint64_t store, const sop_view *b
 
 sop_status sop_core_resolve(sop_core *core, uint64_t store)
 {
-    if (core->write_root == NULL || sop_memtable_unresolved(core->writes, store) == 0)
+    if (core->write_root == NULL || sop_memtable_unresolved(core->writes, store) == 0) {
         return SOP_OK;
+    }
     sop_view below;
     sop_status status = sop_engine__view(core->state, store, &below, &core->error);
     if (status == SOP_OK) status = resolve_tree(core, store, &below);

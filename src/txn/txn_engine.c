@@ -216,17 +216,19 @@ static sop_status spare_full(sop_status status)
 
 static sop_status close_write(sop_engine *engine, sop_error *err)
 {
-    if (engine->options.read_only || atomic_load_explicit(&engine->failed, memory_order_acquire))
+    if (engine->options.read_only || atomic_load_explicit(&engine->failed, memory_order_acquire)) {
         return SOP_OK;
+    }
     sop_status status = sop_engine__sync_all(engine, err);
     if (status == SOP_OK && sop_engine__log_pending(engine) > CLOSE_CHECKPOINT_BYTES) {
         status = spare_full(sop_engine_checkpoint(engine, err));
     }
     if (!engine->joined) return status;
     sop_wal_place place;
-    sop_status left = sop_engine__log_special(engine, SOP_TXN_TYPE_LEAVE, (sop_slice){0}, NULL,
-                                              NULL, &place, status == SOP_OK ? err : NULL);
-    if (left == SOP_OK) left = sop_engine__sync_all(engine, status == SOP_OK ? err : NULL);
+    sop_special leave = {.type = SOP_TXN_TYPE_LEAVE};
+    sop_error *say = status == SOP_OK ? err : NULL;
+    sop_status left = sop_engine__log_special(engine, &leave, &place, say);
+    if (left == SOP_OK) left = sop_engine__sync_all(engine, say);
     return status == SOP_OK ? spare_full(left) : status;
 }
 
@@ -361,8 +363,9 @@ static int counter_is_open(sop_engine *engine, uint64_t counter)
     for (sop_slots *chunk = &engine->first_slots; chunk != NULL;
          chunk = atomic_load_explicit(&chunk->next, memory_order_acquire)) {
         for (size_t i = 0; i < SLOTS_PER_CHUNK; i++) {
-            if (atomic_load_explicit(&chunk->slots[i].counter, memory_order_relaxed) == counter)
+            if (atomic_load_explicit(&chunk->slots[i].counter, memory_order_relaxed) == counter) {
                 return 1;
+            }
         }
     }
     return 0;
@@ -373,8 +376,9 @@ sop_status sop_engine_outcome(
 {
     uint64_t counter = sop_get_u64le(token.bytes + 16);
     *seq_out = 0;
-    if (counter == 0)
+    if (counter == 0) {
         return sop_fail(err, SOP_INVALID, "outcome: not the id of a write transaction");
+    }
     int own = memcmp(token.bytes, engine->incarnation, 16) == 0;
     sop_mutex_lock(&engine->commit_lock);
     if (own && counter_is_open(engine, counter)) {

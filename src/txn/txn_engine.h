@@ -185,6 +185,7 @@ typedef struct sop_value_segment {
 } sop_value_segment;
 
 struct sop_engine {
+    sop_slots first_slots; /* first: it is aligned to cache lines */
     sop_engine_options options;
     sop_superblock superblock;
     uint8_t incarnation[16]; /* of this process */
@@ -204,7 +205,6 @@ struct sop_engine {
     sop_error failure;           /* written once before failed is set */
     _Atomic uint64_t interrupts;
 
-    sop_slots first_slots;
     _Atomic uint64_t open_transactions;
     _Atomic uint64_t next_counter;
     _Atomic uint64_t lowest_open; /* counter; refreshed by reclaim */
@@ -291,11 +291,14 @@ void sop_engine__wake(sop_engine *engine);
 /* Appends one transaction of the engine itself (FREEZE, CHECKPOINT, LEAVE ...) as the last of its frame, and syncs in mode full or
    when must_sync is set. change, when given, mends the new state before it is published. Takes io_lock and commit_lock. */
 typedef void (*sop_state_change)(sop_engine *engine, sop_state *state, uint64_t seq, void *context);
+typedef struct {
+    uint8_t type;
+    sop_slice body;
+    sop_state_change change; /* NULL: none */
+    void *context;
+} sop_special;
 SOP_MUST_CHECK sop_status sop_engine__log_special(sop_engine *engine,
-                                                  uint8_t type,
-                                                  sop_slice body,
-                                                  sop_state_change change,
-                                                  void *context,
+                                                  const sop_special *special,
                                                   sop_wal_place *place_out,
                                                   sop_error *err);
 SOP_MUST_CHECK sop_status sop_engine__sync_all(sop_engine *engine, sop_error *err);

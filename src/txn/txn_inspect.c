@@ -163,9 +163,10 @@ static sop_status value_read(inspection *in, const uint8_t *reference)
         sop_status status =
             sop_value_reference_read(source, reference, offset, in->buffer, &got, in->err);
         if (status != SOP_OK) return status;
-        if (got == 0)
+        if (got == 0) {
             return sop_fail(in->err, SOP_CORRUPT, "a large value ends %llu bytes early",
                             (unsigned long long)(size - offset));
+        }
         offset += got;
         in->report->bytes += got;
         status = progress(in);
@@ -208,8 +209,9 @@ static sop_status check_catalogue(inspection *in)
     uint64_t rows = 0;
     sop_status status = sop_engine__view(in->state, SOP_CATALOGUE_STORE, &view, in->err);
     sop_view_cursor *cursor = status == SOP_OK ? sop_view_cursor_new(&view) : NULL;
-    if (status == SOP_OK && cursor == NULL)
+    if (status == SOP_OK && cursor == NULL) {
         return sop_fail(in->err, SOP_NO_MEMORY, "check: out of memory");
+    }
     if (status == SOP_OK) status = sop_view_cursor_first(cursor, in->err);
     while (status == SOP_OK) {
         sop_slice key = sop_view_cursor_key(cursor);
@@ -263,8 +265,9 @@ static sop_status check_layers(inspection *in)
     for (uint32_t i = in->state->reading; i < in->state->layer_count && status == SOP_OK; i++) {
         const sop_memtable_root *root = in->state->roots[i];
         if (root == NULL) continue;
-        if (sop_memtable_check(root) != SOP_OK)
+        if (sop_memtable_check(root) != SOP_OK) {
             found(in, "memory: layer %u breaks an invariant", i);
+        }
         status = sop_memtable_stores(root, check_tree_values, in);
     }
     return status;
@@ -290,13 +293,15 @@ static sop_status check_run(inspection *in)
     const sop_base *base = in->state->base;
     in->buffer = sop_alloc(READ_PIECE);
     in->live = sop_alloc_zeroed((base->row_count + 1) * sizeof *in->live);
-    if (in->buffer == NULL || in->live == NULL)
+    if (in->buffer == NULL || in->live == NULL) {
         return sop_fail(in->err, SOP_NO_MEMORY, "check: out of memory");
+    }
     sop_status status =
         settle(in, sop_superblock_read(in->engine->options.backend, &block, in->err));
     sop_wal_place from = in->engine->checkpoint_place;
-    if (status == SOP_OK)
+    if (status == SOP_OK) {
         status = settle(in, sop_wal_check(in->engine->wal, &from, check_frame, in, in->err));
+    }
     if (status == SOP_OK) status = check_store(in, SOP_CATALOGUE_STORE, &base->table);
     if (status == SOP_OK) status = stores_walk(in, check_store);
     in->report->items -= base->table.count;

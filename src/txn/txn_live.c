@@ -25,8 +25,9 @@ static void peer_free(sop_live_peer *peer)
 
 void sop_live__deinit(sop_live_table *table)
 {
-    for (size_t i = 0; i < table->count; i++)
+    for (size_t i = 0; i < table->count; i++) {
         peer_free(table->peers[i]);
+    }
     sop_free(table->peers);
     *table = (sop_live_table){0};
 }
@@ -96,10 +97,12 @@ static int ring_resize(sop_live_peer *peer, uint32_t capacity)
 {
     sop_live_commit *recent = sop_alloc(capacity * sizeof *recent);
     if (recent == NULL) return 0;
-    while (peer->count > capacity)
+    while (peer->count > capacity) {
         ring_forget_oldest(peer);
-    for (uint32_t i = 0; i < peer->count; i++)
+    }
+    for (uint32_t i = 0; i < peer->count; i++) {
         recent[i] = *ring_at(peer, i);
+    }
     sop_free(peer->recent);
     peer->recent = recent;
     peer->capacity = capacity;
@@ -211,15 +214,17 @@ static sop_status
 peer_decode(sop_live_table *table, const uint8_t **at, const uint8_t *end, sop_error *err)
 {
     const uint8_t *p = *at;
-    if ((size_t)(end - p) < LIVE_PEER)
+    if ((size_t)(end - p) < LIVE_PEER) {
         return sop_fail(err, SOP_CORRUPT, "live table: a peer is cut off");
+    }
     uint32_t commits = sop_get_u32le(p + 20);
     if (commits > LIVE_RECENT || (size_t)(end - p) - LIVE_PEER < (size_t)commits * LIVE_COMMIT) {
         return sop_fail(err, SOP_CORRUPT, "live table: a peer claims %u commits", commits);
     }
     sop_live_peer *peer;
-    if (peer_add(table, p, &peer) != SOP_OK)
+    if (peer_add(table, p, &peer) != SOP_OK) {
         return sop_fail(err, SOP_NO_MEMORY, "live table: out of memory");
+    }
     peer->gone = p[16];
     table->gone += p[16] != 0;
     const uint8_t *rows = p + LIVE_PEER;
@@ -247,7 +252,8 @@ sop_status sop_live__decode(sop_live_table *table, sop_slice bytes, sop_error *e
         sop_status status = peer_decode(table, &p, end, err);
         if (status != SOP_OK) return status;
     }
-    if (p != end)
+    if (p != end) {
         return sop_fail(err, SOP_CORRUPT, "live table: %zu bytes too many", (size_t)(end - p));
+    }
     return SOP_OK;
 }

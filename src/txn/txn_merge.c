@@ -46,8 +46,9 @@ static sop_status rows_collect(sop_merge *merge, sop_error *err)
     size_t values = sop_blobs_value_segments(blobs, NULL, 0);
     sop_status status = rows_reserve(merge, base->row_count + values + 16, err);
     if (status != SOP_OK) return status;
-    if (base->row_count != 0)
+    if (base->row_count != 0) {
         memcpy(merge->rows, base->rows, base->row_count * sizeof *merge->rows);
+    }
     merge->row_count = base->row_count;
     qsort(merge->rows, merge->row_count, sizeof *merge->rows, compare_row);
     sop_segment_row *fresh = sop_alloc_array(values + 1, sizeof *fresh);
@@ -139,8 +140,9 @@ static const sop_record *stream_next(change_stream *stream)
     for (uint32_t i = 0; i < stream->count; i++) {
         const sop_record *r = stream->cursors[i].record;
         if (r == NULL) continue;
-        if (best == NULL || sop_slice_compare(sop_record_key(r), sop_record_key(best)) <= 0)
+        if (best == NULL || sop_slice_compare(sop_record_key(r), sop_record_key(best)) <= 0) {
             best = r;
+        }
     }
     if (best == NULL) return NULL;
     for (uint32_t i = 0; i < stream->count; i++) {
@@ -478,8 +480,9 @@ static void victims_choose(sop_merge *merge)
         const sop_segment_row *row = &merge->rows[i];
         if (row->kind != SOP_SEGMENT_NODES || row->live == 0) continue;
         int mostly_dead = much_dead && row->live < row->size / 2;
-        if (mostly_dead || (small > 16 && row->size < (1u << 20)))
+        if (mostly_dead || (small > 16 && row->size < (1u << 20))) {
             merge->victims[merge->victim_count++] = row->segment;
+        }
     }
 }
 

@@ -151,8 +151,9 @@ static sop_status data_apply(replay *r, const sop_wal_txn_view *txn)
 
 static sop_status freeze_apply(replay *r, uint64_t seq)
 {
-    if (r->layer_count > FROZEN_MAX)
+    if (r->layer_count > FROZEN_MAX) {
         return SOP_OK; /* after many failed checkpoints: one layer holds the rest */
+    }
     sop_layer *layer = sop_layer__new();
     if (layer == NULL) return sop_fail(r->err, SOP_NO_MEMORY, "recovery: out of memory");
     r->layers[r->layer_count - 1]->last_seq = seq;
@@ -178,14 +179,16 @@ static sop_status checkpoint_apply(replay *r, const sop_wal_txn_view *txn)
     sop_status status = sop_checkpoint_body__decode(txn->body, &body, r->err);
     if (status != SOP_OK || body.base_seq <= r->base->seq) return status;
     uint32_t end = 0;
-    while (end + 1 < r->layer_count && r->layers[end]->last_seq < body.base_seq)
+    while (end + 1 < r->layer_count && r->layers[end]->last_seq < body.base_seq) {
         end++;
+    }
     if (end + 1 >= r->layer_count || r->layers[end]->last_seq != body.base_seq) return SOP_OK;
     sop_base *base;
     status = sop_base__load(r->engine->blobs, body.descriptor, NULL, &base, r->err);
     if (status != SOP_OK) return status;
-    while (r->layer_count > 1 && r->layers[0]->last_seq <= body.base_seq)
+    while (r->layer_count > 1 && r->layers[0]->last_seq <= body.base_seq) {
         layer_drop_first(r);
+    }
     sop_base__free(r->base);
     r->base = base;
     return SOP_OK;
@@ -290,8 +293,9 @@ static sop_status orphan_remove(uint64_t segment, uint64_t size, void *context)
 static uint64_t live_bytes(const sop_base *base)
 {
     uint64_t bytes = 0;
-    for (size_t i = 0; i < base->row_count; i++)
+    for (size_t i = 0; i < base->row_count; i++) {
         bytes += base->rows[i].live;
+    }
     return bytes;
 }
 
@@ -313,8 +317,9 @@ static sop_status state_publish(replay *r)
     atomic_store_explicit(&engine->synced_seq, r->seq, memory_order_relaxed);
     atomic_store_explicit(&engine->base_bytes, live_bytes(r->base), memory_order_relaxed);
     uint64_t bytes = 0;
-    for (uint32_t i = 0; i < r->layer_count; i++)
+    for (uint32_t i = 0; i < r->layer_count; i++) {
         bytes += sop_memtable_bytes(r->layers[i]->table);
+    }
     atomic_store_explicit(&engine->memtable_bytes, bytes, memory_order_relaxed);
     r->base = NULL;
     r->layer_count = 0;
@@ -334,8 +339,9 @@ static sop_status replay_all(replay *r, const sop_wal_options *options)
     r->layer_count = 1;
     sop_wal_place from = engine->checkpoint_place;
     status = sop_wal_replay(engine->wal, &from, frame_apply, r, &clean, r->err);
-    if (status == SOP_OK && !engine->options.read_only)
+    if (status == SOP_OK && !engine->options.read_only) {
         status = sop_wal_start(engine->wal, clean, r->err);
+    }
     if (status == SOP_OK && !engine->options.read_only) {
         status = sop_segments_list(engine->blobs, orphan_remove, r, r->err);
     }

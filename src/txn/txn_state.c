@@ -135,8 +135,9 @@ void sop_engine__state_discard(sop_engine *engine, sop_state *state)
 void sop_engine__state_push(sop_engine *engine, sop_state *state, uint64_t seq)
 {
     state->base->references++;
-    for (uint32_t i = 0; i < state->layer_count; i++)
+    for (uint32_t i = 0; i < state->layer_count; i++) {
         state->layers[i]->references++;
+    }
     atomic_store_explicit(&state->seq, seq, memory_order_release);
     if (engine->states_newest == NULL) {
         engine->states_oldest = state;
@@ -212,10 +213,12 @@ void sop_engine__bury(sop_engine *engine)
     engine->dead_bases = NULL;
     engine->dead_base_count = engine->dead_base_capacity = 0;
     sop_mutex_unlock(&engine->commit_lock);
-    for (size_t i = 0; i < table_count; i++)
+    for (size_t i = 0; i < table_count; i++) {
         sop_memtable_free(tables[i]);
-    for (size_t i = 0; i < base_count; i++)
+    }
+    for (size_t i = 0; i < base_count; i++) {
         sop_base__free(bases[i]);
+    }
     sop_free(tables);
     sop_free(bases);
 }
@@ -336,8 +339,9 @@ uint64_t sop_engine__oldest_snapshot(sop_engine *engine, int writers_only)
             sop_slot *slot = &chunk->slots[i];
             uint64_t announced = atomic_load_explicit(&slot->announced, memory_order_seq_cst);
             if (announced == 0 || announced - 1 >= oldest) continue;
-            if (writers_only && atomic_load_explicit(&slot->writing, memory_order_relaxed) == 0)
+            if (writers_only && atomic_load_explicit(&slot->writing, memory_order_relaxed) == 0) {
                 continue;
+            }
             oldest = announced - 1;
         }
     }

@@ -23,40 +23,47 @@ conflict_report(sop_core *core, sop_conflict_kind kind, const sop_read *read, co
 static const sop_record *
 read_newer(const sop_memtree *tree, const sop_read *read, uint64_t snapshot)
 {
-    if (read->is_range)
+    if (read->is_range) {
         return sop_memtree_newer(tree, read->from, read->to, snapshot, read->shape_only);
+    }
     const sop_record *record = sop_memtree_get(tree, read->from);
     return record != NULL && record->seq > snapshot ? record : NULL;
+}
+
+/* Looks for what was read in one layer. */
+static sop_status layer_validate(sop_core *core, const sop_state *tip, uint32_t layer)
+{
+    const sop_memtree *tree = NULL;
+    uint64_t store = UINT64_MAX;
+    for (size_t i = 0; i < core->read_count; i++) {
+        const sop_read *read = &core->reads[i];
+        int catalogue = read->store == SOP_CATALOGUE_STORE;
+        if (catalogue && tip->catalogue_seq <= core->snapshot_seq) continue;
+        if (read->store != store) {
+            store = read->store;
+            tree = sop_memtable_tree(tip->roots[layer], store);
+        }
+        const sop_record *by = tree == NULL ? NULL : read_newer(tree, read, core->snapshot_seq);
+        if (by == NULL) continue;
+        sop_conflict_kind kind = read->is_range ? SOP_CONFLICT_RANGE : SOP_CONFLICT_KEY;
+        return conflict_report(core, catalogue ? SOP_CONFLICT_CATALOGUE : kind, read, by);
+    }
+    return SOP_OK;
 }
 
 sop_status sop_core__validate(sop_core *core, const sop_state *tip)
 {
     uint64_t snapshot = core->snapshot_seq;
-    if (atomic_load_explicit(&tip->seq, memory_order_relaxed) == snapshot || core->read_count == 0)
-        return SOP_OK;
+    int unchanged = atomic_load_explicit(&tip->seq, memory_order_relaxed) == snapshot;
+    if (unchanged || core->read_count == 0) return SOP_OK;
     if (snapshot < tip->horizon) {
         static const sop_read nothing = {0};
         return conflict_report(core, SOP_CONFLICT_HORIZON, &nothing, NULL);
     }
     for (uint32_t layer = 0; layer < tip->layer_count; layer++) {
         if (tip->layers[layer]->last_seq <= snapshot) continue;
-        const sop_memtree *tree = NULL;
-        uint64_t store = UINT64_MAX;
-        for (size_t i = 0; i < core->read_count; i++) {
-            const sop_read *read = &core->reads[i];
-            if (read->store == SOP_CATALOGUE_STORE && tip->catalogue_seq <= snapshot) continue;
-            if (read->store != store) {
-                store = read->store;
-                tree = sop_memtable_tree(tip->roots[layer], store);
-            }
-            if (tree == NULL) continue;
-            const sop_record *by = read_newer(tree, read, snapshot);
-            if (by == NULL) continue;
-            sop_conflict_kind kind = store == SOP_CATALOGUE_STORE ? SOP_CONFLICT_CATALOGUE
-                                     : read->is_range             ? SOP_CONFLICT_RANGE
-                                                                  : SOP_CONFLICT_KEY;
-            return conflict_report(core, kind, read, by);
-        }
+        sop_status status = layer_validate(core, tip, layer);
+        if (status != SOP_OK) return status;
     }
     return SOP_OK;
 }

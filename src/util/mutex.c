@@ -8,7 +8,7 @@
 
 enum { SPIN_ROUNDS = 40 };
 
-void sop_mutex_lock_slow(sop_mutex *mutex)
+SOP_NO_ANALYSIS void sop_mutex_lock_slow(sop_mutex *mutex)
 {
     for (unsigned round = 0; round < SPIN_ROUNDS; round++) {
         if (atomic_load_explicit(&mutex->state, memory_order_relaxed) == 0 &&

@@ -19,7 +19,7 @@ void sop_mutex_lock_slow(sop_mutex *mutex);
 void sop_mutex_wake(sop_mutex *mutex);
 
 SOP_INLINE void sop_mutex_lock(sop_mutex *mutex) SOP_ACQUIRE(*mutex);
-SOP_INLINE int sop_mutex_try(sop_mutex *mutex) SOP_NO_ANALYSIS;
+SOP_INLINE int sop_mutex_try(sop_mutex *mutex) SOP_TRY_ACQUIRE(*mutex);
 SOP_INLINE void sop_mutex_unlock(sop_mutex *mutex) SOP_RELEASE(*mutex);
 
 SOP_INLINE SOP_NO_ANALYSIS void sop_mutex_lock(sop_mutex *mutex)
@@ -34,7 +34,7 @@ SOP_INLINE SOP_NO_ANALYSIS void sop_mutex_lock(sop_mutex *mutex)
 }
 
 /* 1 if the mutex is now held by the caller. */
-SOP_INLINE int sop_mutex_try(sop_mutex *mutex)
+SOP_INLINE SOP_NO_ANALYSIS int sop_mutex_try(sop_mutex *mutex)
 {
     uint32_t free_state = 0;
     return atomic_compare_exchange_strong_explicit(&mutex->state, &free_state, 1,
