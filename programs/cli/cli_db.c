@@ -5,6 +5,7 @@
 
 #include "cli/cli.h"
 #include "json/json.h"
+#include "util/memory.h"
 
 int cli_open(const cli_args *args, const char *url, int create, sop_db **db_out)
 {
@@ -101,12 +102,12 @@ static int part_add(sop_key_builder *builder, const sop_json_value *value)
         return 1;
     }
     case SOP_JSON_STRING: {
-        char *buffer = malloc(value->raw.size);
+        char *buffer = sop_alloc(value->raw.size);
         sop_slice bytes;
         int good = buffer != NULL &&
                    sop_json_string_decode(value->raw, 0, buffer, value->raw.size, &bytes) == SOP_OK;
         if (good) sop_key_add_string(builder, bytes);
-        free(buffer);
+        sop_free(buffer);
         return good;
     }
     case SOP_JSON_ARRAY:
@@ -143,13 +144,13 @@ int cli_key_parse(const cli_args *args, int keys, const char *text, sop_slice *o
         if (out->data == NULL) return cli_error(args, "out of memory");
         return CLI_OK;
     }
-    uint8_t *buffer = malloc(SOP_KEY_SIZE_MAX);
+    uint8_t *buffer = sop_alloc(SOP_KEY_SIZE_MAX);
     sop_key_builder builder;
     size_t needed;
     if (buffer == NULL) return cli_error(args, "out of memory");
     sop_key_begin(&builder, buffer, SOP_KEY_SIZE_MAX);
     if (!tuple_parse(&builder, text) || sop_key_end(&builder, out, &needed) != SOP_OK) {
-        free(buffer);
+        sop_free(buffer);
         return cli_error(args, "key %.80s: not a key of this store (JSON parts are expected)",
                          text);
     }

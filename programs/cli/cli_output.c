@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "cli/cli.h"
+#include "util/memory.h"
 
 /* ---- bytes ---- */
 
@@ -110,7 +111,7 @@ static int hex_digit(char c)
 sop_slice cli_unescape(const char *text)
 {
     size_t size = strlen(text);
-    uint8_t *bytes = malloc(size + 1);
+    uint8_t *bytes = sop_alloc(size + 1);
     size_t n = 0;
     if (bytes == NULL) return (sop_slice){NULL, 0};
     for (size_t i = 0; i < size; i++) {
@@ -133,7 +134,7 @@ void cli_slice_free(sop_slice slice)
     /* It was ours to write before it became a slice. */
     void *memory;
     memcpy(&memory, &slice.data, sizeof memory);
-    free(memory);
+    sop_free(memory);
 }
 
 const char *cli_reason(int number, char buffer[CLI_REASON_SIZE])

@@ -7,6 +7,7 @@
 #include "cli/cli.h"
 #include "cli/import.h"
 #include "json/json.h"
+#include "util/memory.h"
 
 /* ---- output file ---- */
 
@@ -283,7 +284,7 @@ static int member_read(load *l, sop_slice line, const char *name, int which, sop
     if (hex && sop_json_pick(line, &path, &value) != SOP_OK) return 0;
     if (value.type != SOP_JSON_STRING) return 0;
     if (value.raw.size > l->capacities[which]) {
-        uint8_t *grown = realloc(l->buffers[which], value.raw.size * 2);
+        uint8_t *grown = sop_realloc(l->buffers[which], value.raw.size * 2);
         if (grown == NULL) return 0;
         l->buffers[which] = grown;
         l->capacities[which] = value.raw.size * 2;
@@ -407,8 +408,8 @@ int cmd_load(const cli_args *args)
                          cli_thousands(l.items, items));
         }
     }
-    free(l.buffers[0]);
-    free(l.buffers[1]);
-    free(data);
+    sop_free(l.buffers[0]);
+    sop_free(l.buffers[1]);
+    sop_free(data);
     return code;
 }

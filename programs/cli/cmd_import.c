@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "cli/import.h"
+#include "util/memory.h"
 
 enum { FIELDS_MAX = 16, BLOCK = 1 << 20 };
 
@@ -47,7 +48,7 @@ static void *keep(import *im, const void *bytes, size_t size)
     block *b = im->blocks;
     if (b == NULL || b->size - b->used < size) {
         size_t room = size > BLOCK ? size : BLOCK;
-        b = malloc(sizeof *b + room);
+        b = sop_alloc(sizeof *b + room);
         if (b == NULL) return NULL;
         *b = (block){im->blocks, 0, room};
         im->blocks = b;
@@ -62,14 +63,14 @@ static void import_free(import *im)
 {
     while (im->blocks != NULL) {
         block *next = im->blocks->next;
-        free(im->blocks);
+        sop_free(im->blocks);
         im->blocks = next;
     }
     for (size_t i = 0; i < im->field_count; i++) {
         sop_json_path_free(im->fields[i]);
     }
-    free(im->field_text);
-    free(im->entries);
+    sop_free(im->field_text);
+    sop_free(im->entries);
     if (im->bad != NULL) (void)fclose(im->bad);
 }
 
@@ -78,7 +79,7 @@ static void import_free(import *im)
 /* "package,size.download": names with dots inside objects; a leading slash makes it a JSON pointer. */
 static int fields_parse(import *im, const char *text)
 {
-    im->field_text = malloc(2 * strlen(text) + 2);
+    im->field_text = sop_alloc(2 * strlen(text) + 2);
     if (im->field_text == NULL) return cli_error(im->args, "out of memory");
     char *to = im->field_text;
     const char *from = text;
@@ -151,11 +152,11 @@ static int part_make(
     if (value.type != SOP_JSON_STRING) {
         return key_problem(record, im, field, "is neither a string nor a number");
     }
-    char *buffer = keep(im, NULL, 0) == NULL ? NULL : malloc(value.raw.size);
+    char *buffer = keep(im, NULL, 0) == NULL ? NULL : sop_alloc(value.raw.size);
     sop_slice plain;
     if (buffer == NULL ||
         sop_json_string_decode(value.raw, 1, buffer, value.raw.size, &plain) != SOP_OK) {
-        free(buffer);
+        sop_free(buffer);
         return key_problem(record, im, field, "is not a valid string");
     }
     if (im->keys == CLI_KEYS_TUPLE) {
@@ -164,7 +165,7 @@ static int part_make(
         const void *copy = keep(im, plain.data, plain.size);
         *text_out = (sop_slice){copy, copy == NULL ? 0 : plain.size};
     }
-    free(buffer);
+    sop_free(buffer);
     return 1;
 }
 
@@ -211,7 +212,7 @@ static int record_add(import *im, import_record *record, int copy_value)
     if (record->problem[0] != '\0' || !key_make(im, record, &e.key)) return bad_record(im, record);
     if (im->count == im->capacity) {
         size_t capacity = im->capacity * 2 + 1024;
-        entry *grown = realloc(im->entries, capacity * sizeof *grown);
+        entry *grown = sop_realloc(im->entries, capacity * sizeof *grown);
         if (grown == NULL) return cli_error(im->args, "out of memory");
         im->entries = grown;
         im->capacity = capacity;
@@ -455,6 +456,6 @@ import im = {.args = args };
         }
     }
     import_free(&im);
-    free(data);
+    sop_free(data);
     return code;
 }

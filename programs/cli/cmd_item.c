@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "cli/cli.h"
+#include "util/memory.h"
 
 enum { PIECE = 1 << 20 };
 
@@ -21,7 +22,7 @@ static int item_open(cli_session *s, const cli_args *args, sop_txn_mode mode, so
 
 static int value_stream(cli_session *s, sop_slice key, uint64_t offset, uint64_t size)
 {
-    char *buffer = malloc(PIECE);
+    char *buffer = sop_alloc(PIECE);
     if (buffer == NULL) return cli_error(s->args, "out of memory");
     int code = CLI_OK;
     while (size > 0 && code == CLI_OK) {
@@ -37,7 +38,7 @@ static int value_stream(cli_session *s, sop_slice key, uint64_t offset, uint64_t
         offset += got;
         size -= got;
     }
-    free(buffer);
+    sop_free(buffer);
     return code;
 }
 
@@ -85,7 +86,7 @@ int cmd_get(const cli_args *args)
 
 static int value_from_file(cli_session *s, sop_slice key, FILE *file, const char *name)
 {
-    char *buffer = malloc(PIECE);
+    char *buffer = sop_alloc(PIECE);
     sop_value_writer *writer;
     if (buffer == NULL) return cli_error(s->args, "out of memory");
     size_t got = fread(buffer, 1, PIECE, file);
@@ -112,7 +113,7 @@ static int value_from_file(cli_session *s, sop_slice key, FILE *file, const char
     } else if (status != SOP_OK) {
         code = cli_session_fail(s, status);
     }
-    free(buffer);
+    sop_free(buffer);
     return code;
 }
 
@@ -185,15 +186,15 @@ static int range_parse(const cli_session *s, key_range *range)
     if (code != CLI_OK || prefix == NULL || prefix[0] == '\0') return code;
     code = cli_key_parse(args, keys, prefix, &range->from);
     if (code != CLI_OK) return code;
-    void *end = malloc(range->from.size + 1);
+    void *end = sop_alloc(range->from.size + 1);
     sop_slice end_key;
     if (end == NULL ||
         sop_key_prefix_end(range->from, end, range->from.size + 1, &end_key) != SOP_OK) {
-        free(end);
+        sop_free(end);
         return cli_error(args, "out of memory");
     }
     if (end_key.size == 0) {
-        free(end);
+        sop_free(end);
     } else {
         range->to = (sop_slice){end, end_key.size};
     }

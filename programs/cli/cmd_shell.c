@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "cli/cli.h"
+#include "util/memory.h"
 
 enum { WORDS_MAX = 60, LINE_MAX_BYTES = 1 << 16 };
 
@@ -53,11 +54,11 @@ static int shell_line(const cli_args *args, char *line)
     /* The database comes after the name of the command. */
     words[0] = words[1];
     size_t size = strlen(args->positional[0]) + 1;
-    words[1] = malloc(size);
+    words[1] = sop_alloc(size);
     if (words[1] == NULL) return cli_error(args, "out of memory");
     memcpy(words[1], args->positional[0], size);
     int code = cli_run(count + 1, words);
-    free(words[1]);
+    sop_free(words[1]);
     return code;
 }
 
@@ -67,7 +68,7 @@ int cmd_shell(const cli_args *args)
     int code = cli_open(args, args->positional[0], 0, &db);
     if (code == CLI_OK) code = cli_close(args, db, CLI_OK);
     if (code != CLI_OK) return code;
-    char *line = malloc(LINE_MAX_BYTES);
+    char *line = sop_alloc(LINE_MAX_BYTES);
     if (line == NULL) return cli_error(args, "out of memory");
     int terminal = isatty(STDIN_FILENO);
     if (terminal) {
@@ -86,7 +87,7 @@ int cmd_shell(const cli_args *args)
         (void)fflush(stdout);
         if (!terminal && result != CLI_OK) code = result;
     }
-    free(line);
+    sop_free(line);
     return code;
 }
 

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "cli/import.h"
+#include "util/memory.h"
 
 /* ---- files ---- */
 
@@ -18,13 +19,13 @@ int import_file_read(const cli_args *args, const char *path, char **data_out, si
     }
     size_t capacity = 1 << 20;
     size_t size = 0;
-    char *data = malloc(capacity);
+    char *data = sop_alloc(capacity);
     while (data != NULL) {
         size_t got = fread(data + size, 1, capacity - size, file);
         size += got;
         if (size < capacity) break;
-        char *grown = realloc(data, capacity * 2);
-        if (grown == NULL) free(data);
+        char *grown = sop_realloc(data, capacity * 2);
+        if (grown == NULL) sop_free(data);
         data = grown;
         capacity *= 2;
     }
@@ -34,7 +35,7 @@ int import_file_read(const cli_args *args, const char *path, char **data_out, si
     const char *name = path == NULL ? "standard input" : path;
     if (data == NULL) return cli_error(args, "%s: out of memory", name);
     if (failed) {
-        free(data);
+        sop_free(data);
         return cli_error(args, "%s: %s", name, cli_reason(reason, (char[CLI_REASON_SIZE]){0}));
     }
     *data_out = data;
@@ -149,7 +150,7 @@ static int json_begin(import_reader *r, sop_slice data)
 static int cell_room(import_reader *r, size_t size)
 {
     if (size <= r->cell_capacity) return 1;
-    char *grown = realloc(r->cell, size * 2);
+    char *grown = sop_realloc(r->cell, size * 2);
     if (grown == NULL) return 0;
     r->cell = grown;
     r->cell_capacity = size * 2;
@@ -212,11 +213,11 @@ static int cell_next(import_reader *r, sop_slice *out, int *last_out, int *quote
 
 static int column_add(import_reader *r, sop_slice name)
 {
-    sop_slice *grown = realloc(r->columns, (r->column_count + 1) * sizeof *grown);
-    char *copy = malloc(name.size + 1);
+    sop_slice *grown = sop_realloc(r->columns, (r->column_count + 1) * sizeof *grown);
+    char *copy = sop_alloc(name.size + 1);
     if (grown != NULL) r->columns = grown;
     if (grown == NULL || copy == NULL) {
-        free(copy);
+        sop_free(copy);
         return 0;
     }
     if (name.size != 0) memcpy(copy, name.data, name.size);
@@ -346,7 +347,7 @@ void import_reader_deinit(import_reader *reader)
     for (size_t i = 0; i < reader->column_count; i++) {
         cli_slice_free(reader->columns[i]);
     }
-    free(reader->columns);
-    free(reader->cell);
+    sop_free(reader->columns);
+    sop_free(reader->cell);
     sop_json_writer_deinit(&reader->writer);
 }

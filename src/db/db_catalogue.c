@@ -184,8 +184,9 @@ static sop_status attributes_check(sop_slice attributes, sop_error *err)
         return sop_fail(err, SOP_TOO_LARGE, "attributes of %zu bytes, at most %d", attributes.size,
                         SOP_ATTRIBUTES_SIZE_MAX);
     }
-    if (attributes.data == NULL && attributes.size != 0)
+    if (attributes.data == NULL && attributes.size != 0) {
         return sop_fail(err, SOP_INVALID, "attributes: NULL but %zu bytes", attributes.size);
+    }
     return SOP_OK;
 }
 

@@ -30,6 +30,7 @@ struct sop_cursor {
     uint64_t snapshot_version;
     uint64_t write_version;
     int has_bounds;
+    int unmoved; /* before the first and after the last item at once */
     size_t from_size;
     size_t to_size;
     uint8_t *from; /* bounds as stored keys */
@@ -78,6 +79,7 @@ sop_status sop_cursor_open(sop_store *store, sop_cursor **cursor_out)
     sop_cursor *cursor = sop_alloc_zeroed(sizeof *cursor);
     if (cursor == NULL) return sop_fail(&core->error, SOP_NO_MEMORY, "cursor: out of memory");
     cursor->self = cursor;
+    cursor->unmoved = 1;
     cursor->store = store;
     cursor->at = sop_view_cursor_new(&store->view);
     if (core->mode == SOP_TXN_WRITE) {
@@ -222,6 +224,7 @@ static sop_status enter_slow(sop_cursor *cursor)
         /* What it stood on may be gone with the old snapshot: forget the place before anything is read. */
         sop_view_cursor_clear(cursor->at);
         cursor->scanning = 0;
+        cursor->unmoved = 1;
         cursor->snapshot_version = core->snapshot_version;
     }
     sop_view_cursor_rebind(cursor->at, &store->view);
@@ -270,6 +273,7 @@ sop_status sop_cursor_bound(sop_cursor *cursor, sop_slice from, sop_slice to)
     if (status == SOP_OK) status = bound_set(cursor, to, &cursor->to, &cursor->to_size);
     if (status != SOP_OK) return status;
     cursor->has_bounds = cursor->from_size != 0 || cursor->to_size != 0;
+    cursor->unmoved = 1;
     sop_view_cursor_clear(cursor->at);
     return SOP_OK;
 }
@@ -387,6 +391,7 @@ sop_status sop_cursor_seek(sop_cursor *cursor, sop_slice key, sop_seek how)
     sop_slice low = {0};
     sop_slice high = {0};
     sop_status status = enter(cursor);
+    cursor->unmoved = 0;
     if (status == SOP_OK) status = sop_store__key_check(cursor->store, key);
     if (status == SOP_OK) status = equal_range(cursor, key, buffer, &low, &high);
     if (status != SOP_OK) return status;
@@ -402,6 +407,7 @@ sop_status sop_cursor_first(sop_cursor *cursor)
 {
     if (cursor == NULL) return SOP_INVALID;
     sop_status status = enter(cursor);
+    cursor->unmoved = 0;
     if (status == SOP_OK) status = scan_begin(cursor, NULL, 1, 0);
     if (status != SOP_OK) return status;
     if (cursor->from_size != 0) {
@@ -416,6 +422,7 @@ sop_status sop_cursor_last(sop_cursor *cursor)
 {
     if (cursor == NULL) return SOP_INVALID;
     sop_status status = enter(cursor);
+    cursor->unmoved = 0;
     if (status == SOP_OK) status = scan_begin(cursor, NULL, 0, 1);
     if (status != SOP_OK) return status;
     if (cursor->scanning) {
@@ -436,6 +443,7 @@ sop_status sop_cursor_seek_rank(sop_cursor *cursor, uint64_t rank)
     if (cursor == NULL) return SOP_INVALID;
     sop_core *core = &cursor->store->txn->core;
     sop_status status = enter(cursor);
+    cursor->unmoved = 0;
     if (status == SOP_OK) status = sop_core_resolve(core, cursor->store->id);
     if (status == SOP_OK) status = scan_begin(cursor, NULL, 1, 0);
     uint64_t before = 0;
@@ -477,6 +485,7 @@ sop_status sop_cursor_next(sop_cursor *cursor)
     if (cursor == NULL) return SOP_INVALID;
     sop_status status = enter(cursor);
     if (SOP_UNLIKELY(status != SOP_OK)) return status;
+    if (SOP_UNLIKELY(cursor->unmoved)) return sop_cursor_first(cursor);
     if (SOP_UNLIKELY(cursor->low.bytes != NULL)) {
         status = step_record(cursor, 1);
         if (status != SOP_OK) return status;
@@ -491,6 +500,7 @@ sop_status sop_cursor_prev(sop_cursor *cursor)
     if (cursor == NULL) return SOP_INVALID;
     sop_status status = enter(cursor);
     if (SOP_UNLIKELY(status != SOP_OK)) return status;
+    if (SOP_UNLIKELY(cursor->unmoved)) return sop_cursor_last(cursor);
     if (SOP_UNLIKELY(cursor->low.bytes != NULL)) {
         status = step_record(cursor, -1);
         if (status != SOP_OK) return status;

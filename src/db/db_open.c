@@ -79,8 +79,9 @@ option_set(sop_db_options *options, const char *key, const char *value, sop_erro
         return sop_fail(err, SOP_UNSUPPORTED, "url option swarm: this build has no swarm mode yet");
     }
     if (strcmp(key, "local") == 0) {
-        if (strcmp(value, "yes") != 0)
+        if (strcmp(value, "yes") != 0) {
             return sop_fail(err, SOP_INVALID, "url option local=%.60s: must be yes", value);
+        }
         options->local = 1;
         return SOP_OK;
     }

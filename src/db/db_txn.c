@@ -150,8 +150,9 @@ sop_status sop_txn_note(sop_txn *txn, sop_slice note)
         return sop_fail(err, SOP_TOO_LARGE, "note: %zu bytes, at most %d", note.size,
                         SOP_NOTE_SIZE_MAX);
     }
-    if (note.data == NULL && note.size != 0)
+    if (note.data == NULL && note.size != 0) {
         return sop_fail(err, SOP_INVALID, "note: NULL but %zu bytes", note.size);
+    }
     void *copy = sop_arena_copy(&txn->core.arena, note.data, note.size);
     if (copy == NULL) return sop_fail(err, SOP_NO_MEMORY, "note: out of memory");
     txn->core.note = (sop_slice){copy, note.size};
