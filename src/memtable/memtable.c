@@ -89,6 +89,7 @@ const sop_memtable_root *sop_memtable_current(const sop_memtable *table)
     return table->root;
 }
 
+/* NOLINTNEXTLINE(misc-no-recursion): each turn goes one level down. */
 static void tree_revert(sop_memtable *table, sop_memnode *node)
 {
     if (node == NULL || node->born != table->seq) return;
@@ -99,13 +100,13 @@ static void tree_revert(sop_memtable *table, sop_memnode *node)
         }
         const sop_record *record = sop_memnode__records(node)[i];
         if (record->seq == table->seq) {
-            sop_memheap__release(&table->heap, (void *)(uintptr_t)record, sop_record__size(record));
+            sop_memheap__release(&table->heap, sop_mem__open(record), sop_record__size(record));
         }
     }
     sop_memnode__release(table, node);
 }
 
-/* The depth is bounded by SOP_MEMMAP_DEPTH_MAX, that of tree_revert by the height of a tree. */
+/* NOLINTNEXTLINE(misc-no-recursion): the shift falls with each turn, 16 times at most. */
 static void map_revert(sop_memtable *table, sop_memmap *map)
 {
     if (map == NULL || map->born != table->seq) return;
@@ -152,7 +153,7 @@ void sop_memtable_rewind(sop_memtable *table, const sop_memtable_root *root, uin
     sop_memgarbage__rewind(table, seq);
     table->seq = seq;
     table->published_seq = seq;
-    table->published = (sop_memmap *)(uintptr_t)root;
+    table->published = sop_mem__open(root);
     table->root = table->published;
     table->items_published = items;
     items_set(table, items);
@@ -165,14 +166,40 @@ void sop_memtable_freeze_heap(sop_memtable *table)
 
 /* --- the way down --- */
 
-/* 1 if the finger's leaf is where the key belongs. */
+static unsigned finger_top(const sop_memfinger *finger)
+{
+    return (*finger->slot)->level;
+}
+
+/* 1 if the finger's leaf is surely where the key belongs: told by the separators in the node above it, as
+   those lie in the cache when the records do not. */
 static int finger_holds(const sop_memtable *table, uint64_t store, sop_slice key)
 {
     const sop_memfinger *finger = &table->finger;
     if (!finger->valid || finger->store != store) return 0;
-    if (sop_slice_compare(key, sop_record_key(finger->path[0].node->first)) < 0) return 0;
-    return finger->upper == NULL ||
-           sop_slice_compare(key, sop_record_key(finger->upper->first)) < 0;
+    if (finger_top(finger) == 0) return 1;
+    const sop_memnode *node = finger->path[1].node;
+    unsigned at = finger->path[1].index;
+    if (sop_memnode__prefix_order(node, key.data, key.size) != 0) return 0;
+    uint64_t head = sop_memnode__head(node, key);
+    if (at == 0 ? !finger->path[1].first : node->heads[at] >= head) return 0;
+    return at + 1 == node->count ? finger->path[1].last : head < node->heads[at + 1];
+}
+
+/* The lowest level of the path whose node surely has the key below it, and the child there. */
+static unsigned finger_climb(const sop_memfinger *finger, sop_slice key, unsigned *child_out)
+{
+    unsigned top = finger_top(finger);
+    for (unsigned level = 1; level < top; level++) {
+        const sop_memnode *node = finger->path[level].node;
+        unsigned child = sop_memnode__child(node, key);
+        *child_out = child;
+        if (child == 0 && !finger->path[level].first) continue;
+        if (child + 1 == node->count && !finger->path[level].last) continue;
+        return level;
+    }
+    *child_out = sop_memnode__child(finger->path[top].node, key);
+    return top;
 }
 
 /* Makes the node at a link one of this batch. NULL when out of memory. */
@@ -181,7 +208,7 @@ static sop_memnode *node_own(sop_memtable *table, sop_memnode **link)
     sop_memnode *old = *link;
     if (old->born == table->seq) return old;
     unsigned capacity = old->capacity;
-    if (old->level == 0 && old->count < SOP_MEMNODE_LEAF_FANOUT) {
+    if (old->level == 0 && old->count < SOP_MEMNODE_FANOUT) {
         capacity = sop_memnode__capacity_for(old->count + 1u);
     }
     sop_memnode *node = sop_memnode__copy(table, old, capacity);
@@ -189,15 +216,6 @@ static sop_memnode *node_own(sop_memtable *table, sop_memnode **link)
     sop_memgarbage__retire(table, old, SOP_MEMOBJECT_NODE);
     *link = node;
     return node;
-}
-
-/* All of a leaf that is about to be copied. */
-static void leaf_prefetch(const sop_memnode *leaf)
-{
-    const uint8_t *p = (const uint8_t *)leaf;
-    for (size_t i = 0; i < sop_memnode__bytes(0, SOP_MEMNODE_LEAF_FANOUT); i += SOP_CACHE_LINE) {
-        SOP_PREFETCH(p + i);
-    }
 }
 
 static sop_status slot_find(sop_memtable *table, uint64_t store)
@@ -209,45 +227,75 @@ static sop_status slot_find(sop_memtable *table, uint64_t store)
     return finger->slot == NULL ? SOP_NO_MEMORY : SOP_OK;
 }
 
-/* Fills the finger with the path to the leaf of the key, copying what is not of this batch. */
-static sop_status descend(sop_memtable *table, uint64_t store, sop_slice key)
+/* Starts to fetch a child that is about to be searched, and copied if it is a leaf. */
+static void child_prefetch(const sop_memnode *node, unsigned child)
+{
+    sop_memnode__prefetch(sop_memnode__children(node)[child]);
+}
+
+/* Makes the node at a link the path's node of its level. NULL when out of memory. */
+static sop_memnode *path_take(sop_memtable *table, sop_memnode **link, unsigned child)
 {
     sop_memfinger *finger = &table->finger;
-    finger->valid = 0;
-    if (slot_find(table, store) != SOP_OK) return SOP_NO_MEMORY;
-    sop_memnode **link = finger->slot;
-    if (*link == NULL) *link = sop_memnode__new(table, 0, sop_memnode__capacity_for(1));
-    if (*link == NULL) return SOP_NO_MEMORY;
-    finger->upper = NULL;
-    for (;;) {
-        const sop_memnode *seen = *link;
-        unsigned child = 0;
-        if (seen->level != 0) {
-            /* Chosen before the copy, so that the copy hides the wait for the child. */
-            child = sop_memnode__child(seen, key);
-            const sop_memnode *below = sop_memnode__children(seen)[child];
-            if (seen->level == 1) {
-                leaf_prefetch(below);
-            } else {
-                sop_memnode__prefetch(below);
-            }
+    sop_memnode *node = node_own(table, link);
+    if (node == NULL) return NULL;
+    finger->path[node->level].node = node;
+    finger->path[node->level].index = child;
+    return node;
+}
+
+/* Goes on from the path's node of a level, whose child is chosen, down to the leaf. */
+static sop_status path_finish(sop_memtable *table, unsigned level, sop_slice key)
+{
+    sop_memfinger *finger = &table->finger;
+    sop_memnode *node = finger->path[level].node;
+    unsigned child = finger->path[level].index;
+    while (level > 0) {
+        uint8_t first = finger->path[level].first && child == 0;
+        uint8_t last = finger->path[level].last && child + 1u == node->count;
+        sop_memnode **link = &sop_memnode__children(node)[child];
+        level--;
+        child = 0;
+        if (level > 0) {
+            /* Chosen before the copy, so that the copy hides the wait for the next node. */
+            child = sop_memnode__child(*link, key);
+            child_prefetch(*link, child);
         }
-        sop_memnode *node = node_own(table, link);
+        node = path_take(table, link, child);
         if (node == NULL) return SOP_NO_MEMORY;
-        finger->path[node->level].node = node;
-        finger->path[node->level].index = child;
-        if (node->level == 0) break;
-        sop_memnode **children = sop_memnode__children(node);
-        if (child + 1 < node->count) finger->upper = children[child + 1];
-        link = &children[child];
+        finger->path[level].first = first;
+        finger->path[level].last = last;
     }
     finger->valid = 1;
     return SOP_OK;
 }
 
-static unsigned finger_top(const sop_memfinger *finger)
+/* Fills the finger with the path to the leaf of the key, copying what is not of this batch. */
+static sop_status descend(sop_memtable *table, uint64_t store, sop_slice key)
 {
-    return (*finger->slot)->level;
+    sop_memfinger *finger = &table->finger;
+    unsigned child = 0;
+    if (finger->valid && finger->store == store) {
+        unsigned level = finger_climb(finger, key, &child);
+        finger->valid = 0;
+        child_prefetch(finger->path[level].node, child);
+        finger->path[level].index = child;
+        return path_finish(table, level, key);
+    }
+    finger->valid = 0;
+    if (slot_find(table, store) != SOP_OK) return SOP_NO_MEMORY;
+    sop_memnode **link = finger->slot;
+    if (*link == NULL) *link = sop_memnode__new(table, 0, sop_memnode__capacity_for(1));
+    if (*link == NULL) return SOP_NO_MEMORY;
+    if ((*link)->level != 0) {
+        child = sop_memnode__child(*link, key);
+        child_prefetch(*link, child);
+    }
+    const sop_memnode *top = path_take(table, link, child);
+    if (top == NULL) return SOP_NO_MEMORY;
+    finger->path[top->level].first = 1;
+    finger->path[top->level].last = 1;
+    return path_finish(table, top->level, key);
 }
 
 /* Where the pointer to the path's node of a level lies. */
@@ -255,32 +303,6 @@ static sop_memnode **finger_link(sop_memfinger *finger, unsigned level)
 {
     if (level == finger_top(finger)) return finger->slot;
     return &sop_memnode__children(finger->path[level + 1].node)[finger->path[level + 1].index];
-}
-
-/* The last node above the leaves on the way to a key, NULL if there is none. */
-static const sop_memnode *leaf_parent(const sop_memtable *table, uint64_t store, sop_slice key)
-{
-    const sop_memnode *node = sop_memtable_tree(table->root, store);
-    if (node == NULL || node->level == 0) return NULL;
-    while (node->level > 1)
-        node = sop_memnode__children(node)[sop_memnode__child(node, key)];
-    return node;
-}
-
-void sop_memtable_ahead(const sop_memtable *table, uint64_t store, sop_slice key)
-{
-    const sop_memfinger *finger = &table->finger;
-    if (finger->valid && finger->store == store && finger_top(finger) != 0) {
-        const sop_memnode *node = finger->path[1].node;
-        unsigned child = sop_memnode__child(node, key);
-        /* At an end of the node the key may belong elsewhere. */
-        if (child != 0 && child + 1 < node->count) {
-            leaf_prefetch(sop_memnode__children(node)[child]);
-            return;
-        }
-    }
-    const sop_memnode *node = leaf_parent(table, store, key);
-    if (node != NULL) leaf_prefetch(sop_memnode__children(node)[sop_memnode__child(node, key)]);
 }
 
 /* --- changing sums along the path --- */
@@ -371,7 +393,7 @@ static sop_status replace(sop_memtable *table, unsigned at, sop_slice value, uns
     int delta_old = sop_record__delta(old);
     sop_record *record = NULL;
     if (record_reusable(table, old, value.size)) {
-        record = (sop_record *)(uintptr_t)old;
+        record = sop_mem__open(old);
         record_value_set(record, record->key_size, value, flags);
     } else {
         record = record_new(table, sop_record_key(old), value, flags);
@@ -399,8 +421,7 @@ static sop_memnode *node_widen(sop_memtable *table, unsigned level)
     sop_memfinger *finger = &table->finger;
     sop_memnode *old = finger->path[level].node;
     if (old->count < old->capacity) return old;
-    unsigned fanout = sop_memnode__fanout(level);
-    unsigned capacity = old->capacity * 2u < fanout ? old->capacity * 2u : fanout;
+    unsigned capacity = old->capacity < 32 ? old->capacity * 2u : SOP_MEMNODE_FANOUT;
     sop_memnode *node = sop_memnode__copy(table, old, capacity);
     if (node == NULL) return NULL;
     *finger_link(finger, level) = node;
@@ -416,21 +437,12 @@ static int split_reserve(sop_memtable *table)
     unsigned top = finger_top(finger);
     unsigned nodes = 2; /* a right leaf, and a wider parent or a new top */
     for (unsigned level = 1; level <= top; level++) {
-        if (finger->path[level].node->count < SOP_MEMNODE_INNER_FANOUT) break;
+        if (finger->path[level].node->count < SOP_MEMNODE_FANOUT) break;
         nodes++;
     }
-    size_t bytes = sop_memnode__bytes(1, SOP_MEMNODE_INNER_FANOUT);
+    size_t bytes = sop_memnode__bytes(1, SOP_MEMNODE_FANOUT);
     return sop_memheap__reserve(&table->heap,
                                 nodes * sop_memheap__class_size(sop_memheap__class(bytes)));
-}
-
-/* 1 if the path is that to the last leaf of the tree. */
-static int finger_is_last(const sop_memfinger *finger)
-{
-    for (unsigned level = finger_top(finger); level > 0; level--) {
-        if (finger->path[level].index + 1u != finger->path[level].node->count) return 0;
-    }
-    return 1;
 }
 
 static void top_grow(sop_memtable *table, sop_memnode *left, sop_memnode *right)
@@ -453,7 +465,7 @@ static void path_insert(sop_memtable *table, sop_memnode *right, const sums *s, 
     for (unsigned level = 1; level <= top; level++) {
         sop_memnode *node = finger->path[level].node;
         unsigned at = finger->path[level].index + 1u;
-        if (node->count < SOP_MEMNODE_INNER_FANOUT) {
+        if (node->count < SOP_MEMNODE_FANOUT) {
             node = node_widen(table, level);
             SOP_ASSERT(node != NULL);
             sop_memnode__deltas(node)[at - 1] = finger->path[level - 1].node->delta;
@@ -462,12 +474,12 @@ static void path_insert(sop_memtable *table, sop_memnode *right, const sums *s, 
             path_add(finger, level + 1, s);
             return;
         }
-        sop_memnode *half = sop_memnode__new(table, level, SOP_MEMNODE_INNER_FANOUT);
+        sop_memnode *half = sop_memnode__new(table, level, SOP_MEMNODE_FANOUT);
         SOP_ASSERT(half != NULL);
         if (append && at == node->count) {
             sop_memnode__insert_child(half, 0, right);
         } else {
-            unsigned middle = SOP_MEMNODE_INNER_FANOUT / 2;
+            unsigned middle = SOP_MEMNODE_FANOUT / 2;
             sop_memnode__split(node, middle, half);
             if (at <= middle) {
                 sop_memnode__insert_child(node, at, right);
@@ -489,8 +501,8 @@ static unsigned split_place(const sop_memfinger *finger, unsigned at)
     const sop_memnode *leaf = finger->path[0].node;
     int beside = at == leaf->last || at == leaf->last + 1u;
     if (beside && leaf->run >= SEQUENTIAL_RUN) return at;
-    if (at == leaf->count && finger_is_last(finger)) return at;
-    return SOP_MEMNODE_LEAF_FANOUT / 2;
+    if (at == leaf->count && finger->path[0].last) return at;
+    return SOP_MEMNODE_FANOUT / 2;
 }
 
 static void leaf_split_insert(sop_memtable *table, unsigned at, sop_record *record, const sums *s)
@@ -498,8 +510,8 @@ static void leaf_split_insert(sop_memtable *table, unsigned at, sop_record *reco
     sop_memfinger *finger = &table->finger;
     sop_memnode *leaf = finger->path[0].node;
     unsigned place = split_place(finger, at);
-    int append = place == leaf->count && finger_is_last(finger);
-    sop_memnode *right = sop_memnode__new(table, 0, SOP_MEMNODE_LEAF_FANOUT);
+    int append = place == leaf->count && finger->path[0].last;
+    sop_memnode *right = sop_memnode__new(table, 0, SOP_MEMNODE_FANOUT);
     SOP_ASSERT(right != NULL);
     if (place == leaf->count) {
         right->skip = leaf->skip;
@@ -541,7 +553,7 @@ static sop_status insert(sop_memtable *table, unsigned at, sop_record *record)
               .seq = record->seq,
               .shape_seq = record->shape_seq};
     if (items >= SOP_MEMTREE_ITEMS_MAX) return SOP_NO_MEMORY;
-    if (SOP_UNLIKELY(finger->path[0].node->count == SOP_MEMNODE_LEAF_FANOUT)) {
+    if (SOP_UNLIKELY(finger->path[0].node->count == SOP_MEMNODE_FANOUT)) {
         if (!split_reserve(table)) return SOP_NO_MEMORY;
         leaf_split_insert(table, at, record, &s);
     } else {
@@ -601,7 +613,7 @@ void sop_memtable_resolve(sop_memtable *table, uint64_t store, const sop_record 
     sop_slice key = sop_record_key(record);
     sop_memnode *path[SOP_MEMTREE_HEIGHT_MAX];
     unsigned index[SOP_MEMTREE_HEIGHT_MAX];
-    sop_memnode *node = (sop_memnode *)(uintptr_t)sop_memtable_tree(table->root, store);
+    sop_memnode *node = sop_mem__open(sop_memtable_tree(table->root, store));
     SOP_ASSERT(node != NULL);
     unsigned top = node->level;
     for (;; node = sop_memnode__children(node)[index[node->level]]) {
@@ -614,7 +626,8 @@ void sop_memtable_resolve(sop_memtable *table, uint64_t store, const sop_record 
     unsigned at = sop_memnode__lower(node, key, &equal);
     SOP_ASSERT(equal && sop_memnode__records(node)[at] == record);
     int32_t before = sop_record__delta(record);
-    ((sop_record *)(uintptr_t)record)->below = (uint8_t)below;
+    sop_record *opened = sop_mem__open(record);
+    opened->below = (uint8_t)below;
     int32_t change = sop_record__delta(record) - before;
     sop_memnode__delta_set(node, at, sop_record__delta(record));
     for (unsigned level = 0; level <= top; level++) {

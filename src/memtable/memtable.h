@@ -90,10 +90,6 @@ void sop_memtable_begin(sop_memtable *table, uint64_t seq);
 SOP_MUST_CHECK sop_status sop_memtable_set(
     sop_memtable *table, uint64_t store, sop_slice key, sop_slice value, unsigned flags, int below);
 
-/* A key that will be set soon: starts to fetch what that needs, changes nothing. A batch of sorted keys over a large layer is
-   faster if the caller names each key some four to eight sets ahead. Only within a batch. */
-void sop_memtable_ahead(const sop_memtable *table, uint64_t store, sop_slice key);
-
 /* Ends the batch: its root, unchanging from now on. Readers get it by the caller's release store. Valid
    until the layer is freed or reclaimed past it. */
 const sop_memtable_root *sop_memtable_publish(sop_memtable *table);
@@ -159,8 +155,8 @@ const sop_record *sop_memtree_partition(const sop_memtree *tree,
                                         void *context,
                                         const sop_record **previous_out);
 
-/* For a layer over nothing, where no delta is negative: the record that is present and has rank such records before it; NULL: there
-   are fewer. O(log n) without reading any other record. */
+/* For a layer over nothing, where no delta is negative: the record that is present and has rank such
+   records before it; NULL: there are fewer. O(log n) without reading any other record. */
 const sop_record *sop_memtree_select(const sop_memtree *tree, uint64_t rank);
 
 #define SOP_MEMTREE_HEIGHT_MAX 8

@@ -5,10 +5,7 @@
 #include "memtable/memtable_private.h"
 
 /* Nodes are left with some room, so that the first inserts after recovery do not split every leaf. */
-static unsigned bulk_fill(unsigned level)
-{
-    return sop_memnode__fanout(level) * 7 / 8;
-}
+enum { BULK_FILL = 56 };
 
 void sop_memtable_bulk_begin(sop_memtable_bulk *bulk, sop_memtable *table, uint64_t seq)
 {
@@ -17,8 +14,8 @@ void sop_memtable_bulk_begin(sop_memtable_bulk *bulk, sop_memtable *table, uint6
     sop_memtable_begin(table, seq);
 }
 
-/* Adds a finished node to the open node above it; a full one is finished in turn. The depth is the height
-   of the tree. */
+/* Adds a finished node to the open node above it; a full one is finished in turn. */
+/* NOLINTNEXTLINE(misc-no-recursion): each turn goes one level up; the level is asserted. */
 static sop_status node_finish(sop_memtable_bulk *bulk, unsigned level)
 {
     sop_memnode *node = bulk->nodes[level];
@@ -27,7 +24,7 @@ static sop_status node_finish(sop_memtable_bulk *bulk, unsigned level)
     SOP_ASSERT(level + 1 < SOP_MEMTREE_HEIGHT_MAX);
     if (level + 1 < bulk->height) {
         const sop_memnode *above = bulk->nodes[level + 1];
-        if (above->count == bulk_fill(level + 1)) {
+        if (above->count == BULK_FILL) {
             sop_status status = node_finish(bulk, level + 1);
             if (status != SOP_OK) return status;
         }
@@ -36,7 +33,7 @@ static sop_status node_finish(sop_memtable_bulk *bulk, unsigned level)
         bulk->height++;
     }
     if (bulk->nodes[level + 1] == NULL) {
-        bulk->nodes[level + 1] = sop_memnode__new(bulk->table, level + 1, SOP_MEMNODE_INNER_FANOUT);
+        bulk->nodes[level + 1] = sop_memnode__new(bulk->table, level + 1, SOP_MEMNODE_FANOUT);
         if (bulk->nodes[level + 1] == NULL) return SOP_NO_MEMORY;
     }
     sop_memnode *above = bulk->nodes[level + 1];
@@ -96,16 +93,16 @@ static sop_memnode *leaf_for(sop_memtable_bulk *bulk, uint64_t store)
         bulk->nodes[0] = NULL;
     }
     sop_memnode *leaf = bulk->nodes[0];
-    if (leaf != NULL && leaf->count == bulk_fill(0)) {
+    if (leaf != NULL && leaf->count == BULK_FILL) {
         if (node_finish(bulk, 0) != SOP_OK) return NULL;
         leaf = NULL;
     }
     if (leaf == NULL) {
         /* A store's first leaf may stay its only one: 20,000 of them must be cheap. */
-        unsigned capacity = bulk->height == 1 ? 4 : SOP_MEMNODE_LEAF_FANOUT;
+        unsigned capacity = bulk->height == 1 ? 4 : SOP_MEMNODE_FANOUT;
         leaf = sop_memnode__new(bulk->table, 0, capacity);
     } else if (leaf->count == leaf->capacity) {
-        sop_memnode *wide = sop_memnode__copy(bulk->table, leaf, SOP_MEMNODE_LEAF_FANOUT);
+        sop_memnode *wide = sop_memnode__copy(bulk->table, leaf, SOP_MEMNODE_FANOUT);
         if (wide != NULL) sop_memnode__release(bulk->table, leaf);
         leaf = wide;
     }

@@ -60,12 +60,12 @@ static int sums_are_good(const sop_memnode *node, const check_sums *sums)
            node->shape_seq == sums->shape_seq;
 }
 
+/* NOLINTNEXTLINE(misc-no-recursion): each turn goes one level down; the level is compared. */
 static int node_is_good(const sop_memnode *node, unsigned level, check_walk *walk, check_sums *out)
 {
     check_sums sums = {0};
     if (node->level != level || node->count == 0 || node->count > node->capacity) return 0;
-    if (node->capacity > sop_memnode__fanout(level) || node->skip > SOP_MEMNODE_PREFIX_MAX)
-        return 0;
+    if (node->capacity > SOP_MEMNODE_FANOUT || node->skip > SOP_MEMNODE_PREFIX_MAX) return 0;
     uint64_t beyond = node->count == 64 ? 0 : ~((UINT64_C(1) << node->count) - 1);
     if (((node->plus | node->minus) & beyond) != 0) return 0;
     for (unsigned i = 0; i < node->count; i++) {
@@ -94,6 +94,7 @@ static int tree_is_good(const sop_memtree *tree)
     return node_is_good(tree, tree->level, &walk, &sums);
 }
 
+/* NOLINTNEXTLINE(misc-no-recursion): the shift falls with each turn; it is compared. */
 static int map_is_good(const sop_memmap *map)
 {
     for (unsigned i = 0; i < SOP_MEMMAP_SLOTS; i++) {

@@ -11,10 +11,16 @@
 #include "memtable/memtable_private.h"
 #include "util/memory.h"
 
-static uint64_t object_born(uintptr_t object)
+/* Objects are aligned to 8 at least. */
+static unsigned object_kind(const uint8_t *object)
 {
-    void *p = (void *)(object & ~(uintptr_t)3);
-    switch (object & 3) {
+    return (unsigned)((uintptr_t)object & 7);
+}
+
+static uint64_t object_born(const uint8_t *object)
+{
+    const void *p = object - object_kind(object);
+    switch (object_kind(object)) {
     case SOP_MEMOBJECT_NODE:
         return ((const sop_memnode *)p)->born;
     case SOP_MEMOBJECT_RECORD:
@@ -24,10 +30,10 @@ static uint64_t object_born(uintptr_t object)
     }
 }
 
-static void object_release(sop_memtable *table, uintptr_t object)
+static void object_release(sop_memtable *table, const uint8_t *object)
 {
-    void *p = (void *)(object & ~(uintptr_t)3);
-    switch (object & 3) {
+    void *p = sop_mem__open(object - object_kind(object));
+    switch (object_kind(object)) {
     case SOP_MEMOBJECT_NODE:
         sop_memnode__release(table, p);
         break;
@@ -85,7 +91,7 @@ void sop_memgarbage__revert(sop_memtable *table)
     garbage->tail = block;
     for (; block != NULL; block = block->next) {
         for (uint32_t i = from; i < block->end; i++) {
-            uintptr_t object = block->entries[i].object;
+            const uint8_t *object = block->entries[i].object;
             if (object_born(object) == table->seq) object_release(table, object);
         }
         block->end = from;
@@ -108,8 +114,8 @@ void sop_memgarbage__deinit(sop_memtable *table)
 
 /* --- rewind --- */
 
-/* Readers may still hold roots of batches that a rewind abandoned, under seqs that were given again since. Whatever
-   such a root can share with the present was born before the seq that the rewind went back to. */
+/* Readers may still hold roots of batches that a rewind abandoned, under seqs that were given again since.
+   Whatever such a root can share with the present was born before the seq that the rewind went back to. */
 static int is_kept(const sop_memgarbage *garbage, const sop_memretired *entry)
 {
     return garbage->rewound && entry->died > garbage->kept_seq &&
@@ -224,8 +230,9 @@ static void buckets_sift(sop_memgarbage *garbage, const uint64_t *live, size_t c
     size_t at = 0;
     for (uint32_t i = 0; i < garbage->bucket_count; i++) {
         sop_membucket bucket = garbage->buckets[i];
-        while (at < count && live[at] < bucket.seq)
+        while (at < count && live[at] < bucket.seq) {
             at++;
+        }
         if (at < count && live[at] == bucket.seq) {
             garbage->buckets[kept++] = bucket;
             continue;

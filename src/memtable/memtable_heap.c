@@ -122,8 +122,9 @@ static int chunk_add(sop_memheap *heap, size_t size)
     size_t want =
         heap->chunks == NULL ? CHUNK_MIN : 2 * (sizeof *heap->chunks + heap->chunks->size);
     if (want > CHUNK_MAX) want = CHUNK_MAX;
-    while (want < size + sizeof *heap->chunks)
+    while (want < size + sizeof *heap->chunks) {
         want *= 2;
+    }
     sop_memheap_chunk *chunk = sop_alloc(want);
     if (chunk == NULL) return 0;
     chunk->size = want - sizeof *chunk;

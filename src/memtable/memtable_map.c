@@ -17,8 +17,9 @@ static sop_memmap *map_branch(sop_memtable *table, sop_memmap *map, uint64_t sto
     if (map == NULL) return map_new(table, store, 0);
     uint64_t other = map->prefix << (map->shift + 4);
     unsigned shift = map->shift + 4;
-    while (sop_memmap__above(store, shift) != sop_memmap__above(other, shift))
+    while (sop_memmap__above(store, shift) != sop_memmap__above(other, shift)) {
         shift += 4;
+    }
     SOP_ASSERT(shift <= 60);
     sop_memmap *branch = map_new(table, store, shift);
     if (branch != NULL) branch->slots[(other >> shift) % SOP_MEMMAP_SLOTS] = map;

@@ -26,8 +26,9 @@ static uint64_t head_for(sop_memnode *node, sop_slice key)
 {
     const uint8_t *bytes = key.data;
     unsigned same = 0;
-    while (same < node->skip && same < key.size && bytes[same] == node->prefix[same])
+    while (same < node->skip && same < key.size && bytes[same] == node->prefix[same]) {
         same++;
+    }
     if (SOP_UNLIKELY(same < node->skip)) heads_rebuild(node, same);
     return head_at(key, node->skip);
 }
@@ -83,8 +84,9 @@ unsigned sop_memnode__lower_tied(
     const sop_memnode *node, unsigned at, sop_slice key, uint64_t head, int *equal_out)
 {
     unsigned end = at + 1;
-    while (end < node->count && node->heads[end] == head)
+    while (end < node->count && node->heads[end] == head) {
         end++;
+    }
     while (at < end) {
         unsigned middle = (at + end) / 2;
         int order = entry_order(node, middle, key);
@@ -105,7 +107,7 @@ unsigned sop_memnode__lower_tied(
 
 unsigned sop_memnode__capacity_for(unsigned count)
 {
-    SOP_ASSERT(count <= SOP_MEMNODE_INNER_FANOUT);
+    SOP_ASSERT(count <= SOP_MEMNODE_FANOUT);
     return count <= 4 ? 4 : (count + 7) & ~7u;
 }
 

@@ -27,12 +27,11 @@
 #include "util/compiler.h"
 
 /* A leaf has at most 64 records: its deltas are bits of a word. */
-#define SOP_MEMNODE_LEAF_FANOUT  64u
-#define SOP_MEMNODE_INNER_FANOUT 64u
-#define SOP_MEMNODE_PREFIX_MAX   24u
-#define SOP_MEMTREE_ITEMS_MAX    INT32_MAX
-#define SOP_MEMMAP_SLOTS         16u
-#define SOP_MEMMAP_DEPTH_MAX     16u
+#define SOP_MEMNODE_FANOUT     64u
+#define SOP_MEMNODE_PREFIX_MAX 24u
+#define SOP_MEMTREE_ITEMS_MAX  INT32_MAX
+#define SOP_MEMMAP_SLOTS       16u
+#define SOP_MEMMAP_DEPTH_MAX   16u
 
 /* A node; the top node of a store's tree stands for the tree. After the heads come, leaf: capacity record
    pointers; inner: capacity child pointers, then capacity deltas. */
@@ -69,9 +68,9 @@ struct sop_memtable_root {
 };
 typedef struct sop_memtable_root sop_memmap;
 
-/* Something replaced; what it is stands in the low bits of the pointer. */
+/* Something replaced: a pointer as many bytes behind its start as the number of its kind. */
 typedef struct {
-    uintptr_t object;
+    const uint8_t *object;
     uint64_t died;
 } sop_memretired;
 enum { SOP_MEMOBJECT_NODE = 1, SOP_MEMOBJECT_RECORD = 2, SOP_MEMOBJECT_MAP = 3 };
@@ -111,8 +110,9 @@ typedef struct {
     struct {
         sop_memnode *node;
         unsigned index;             /* of the child taken; 0 for the leaf */
+        uint8_t first;              /* the node is the first of its level */
+        uint8_t last;               /* the node is the last of its level */
     } path[SOP_MEMTREE_HEIGHT_MAX]; /* by level */
-    const sop_memnode *upper;       /* keys of the leaf are below its first; NULL: no bound */
 } sop_memfinger;
 
 struct sop_memtable {
@@ -128,6 +128,14 @@ struct sop_memtable {
     sop_memgarbage garbage;
     sop_memheap heap;
 };
+
+/* For what belongs to the batch under construction, or is only read through the result. */
+SOP_INLINE void *sop_mem__open(const void *object)
+{
+    void *opened;
+    memcpy(&opened, &object, sizeof opened);
+    return opened;
+}
 
 /* --- records --- */
 
@@ -149,25 +157,20 @@ SOP_INLINE int sop_record__delta(const sop_record *r)
 
 SOP_INLINE const sop_record **sop_memnode__records(const sop_memnode *node)
 {
-    return (const sop_record **)(uintptr_t)(node->heads + node->capacity);
+    return sop_mem__open(node->heads + node->capacity);
 }
 SOP_INLINE sop_memnode **sop_memnode__children(const sop_memnode *node)
 {
-    return (sop_memnode **)(uintptr_t)(node->heads + node->capacity);
+    return sop_mem__open(node->heads + node->capacity);
 }
 SOP_INLINE int32_t *sop_memnode__deltas(const sop_memnode *node)
 {
-    return (int32_t *)(uintptr_t)(sop_memnode__children(node) + node->capacity);
+    return sop_mem__open(sop_memnode__children(node) + node->capacity);
 }
 SOP_INLINE size_t sop_memnode__bytes(unsigned level, unsigned capacity)
 {
     size_t entry = sizeof(uint64_t) + sizeof(void *) + (level == 0 ? 0 : sizeof(int32_t));
     return sizeof(sop_memnode) + capacity * entry;
-}
-/* The most entries that a node of a level may have. */
-SOP_INLINE unsigned sop_memnode__fanout(unsigned level)
-{
-    return level == 0 ? SOP_MEMNODE_LEAF_FANOUT : SOP_MEMNODE_INNER_FANOUT;
 }
 /* The record that orders entry i of a node. */
 SOP_INLINE const sop_record *sop_memnode__entry(const sop_memnode *node, unsigned i)
@@ -204,13 +207,19 @@ SOP_INLINE int sop_memnode__prefix_order(const sop_memnode *node, const uint8_t 
 unsigned sop_memnode__lower_tied(
     const sop_memnode *node, unsigned at, sop_slice key, uint64_t head, int *equal_out);
 
+/* The head under which a key that shares the prefix of a node is looked for. */
+SOP_INLINE uint64_t sop_memnode__head(const sop_memnode *node, sop_slice key)
+{
+    return sop_key_head((const uint8_t *)key.data + node->skip, key.size - node->skip);
+}
+
 /* Number of entries with a key below the given one; equal_out: 1 if the next entry has this very key. */
 SOP_INLINE unsigned sop_memnode__lower(const sop_memnode *node, sop_slice key, int *equal_out)
 {
     *equal_out = 0;
     int order = sop_memnode__prefix_order(node, key.data, key.size);
     if (SOP_UNLIKELY(order != 0)) return order < 0 ? 0 : node->count;
-    uint64_t head = sop_key_head((const uint8_t *)key.data + node->skip, key.size - node->skip);
+    uint64_t head = sop_memnode__head(node, key);
     unsigned at = sop_memnode__heads_below(node->heads, node->count, head);
     if (at == node->count || SOP_LIKELY(node->heads[at] != head)) return at;
     return sop_memnode__lower_tied(node, at, key, head, equal_out);
@@ -229,7 +238,7 @@ SOP_INLINE unsigned sop_memnode__child(const sop_memnode *node, sop_slice key)
 SOP_INLINE void sop_memnode__prefetch(const sop_memnode *node)
 {
     const uint8_t *p = (const uint8_t *)node;
-    for (size_t i = 0; i < sop_memnode__bytes(0, SOP_MEMNODE_LEAF_FANOUT); i += SOP_CACHE_LINE) {
+    for (size_t i = 0; i < sop_memnode__bytes(0, SOP_MEMNODE_FANOUT); i += SOP_CACHE_LINE) {
         SOP_PREFETCH(p + i);
     }
 }
@@ -305,10 +314,11 @@ SOP_INLINE int sop_memgarbage__reserve(sop_memtable *table)
 SOP_INLINE void sop_memgarbage__retire(sop_memtable *table, const void *object, unsigned kind)
 {
     sop_memgarbage *garbage = &table->garbage;
-    if (SOP_UNLIKELY(garbage->tail->end == SOP_MEMBLOCK_ENTRIES))
+    if (SOP_UNLIKELY(garbage->tail->end == SOP_MEMBLOCK_ENTRIES)) {
         garbage->tail = garbage->tail->next;
+    }
     sop_memretired *entry = &garbage->tail->entries[garbage->tail->end++];
-    entry->object = (uintptr_t)object | kind;
+    entry->object = (const uint8_t *)object + kind;
     entry->died = table->seq;
 }
 void sop_memgarbage__begin(sop_memtable *table);

@@ -70,25 +70,26 @@ leaf_newer(const sop_memnode *leaf, unsigned begin, unsigned end, const newer_qu
     return NULL;
 }
 
-/* bounded_below, bounded_above: from, to may cut through this node. Only a child that is cut can have a
-   newest seq above the bound and yet no newer record in the range, so at most two paths are walked in vain.
-   The depth is the height of the tree. */
-static const sop_record *
-node_newer(const sop_memnode *node, const newer_query *query, int bounded_below, int bounded_above)
+/* Whether the bounds of the query may cut through a node. */
+enum { CUT_BELOW = 1, CUT_ABOVE = 2 };
+
+/* Only a child that is cut can have a newest seq above the bound and yet no newer record in the range, so
+   at most two paths are walked in vain. */
+/* NOLINTNEXTLINE(misc-no-recursion): each turn goes one level down. */
+static const sop_record *node_newer(const sop_memnode *node, const newer_query *q, unsigned cut)
 {
     int equal = 0;
-    if (node_newest(node, query) <= query->seq) return NULL;
+    if (node_newest(node, q) <= q->seq) return NULL;
     if (node->level == 0) {
-        unsigned begin = bounded_below ? sop_memnode__lower(node, query->from, &equal) : 0;
-        unsigned end = bounded_above ? sop_memnode__lower(node, query->to, &equal) : node->count;
-        return leaf_newer(node, begin, end, query);
+        unsigned begin = cut & CUT_BELOW ? sop_memnode__lower(node, q->from, &equal) : 0;
+        unsigned end = cut & CUT_ABOVE ? sop_memnode__lower(node, q->to, &equal) : node->count;
+        return leaf_newer(node, begin, end, q);
     }
-    unsigned begin = bounded_below ? sop_memnode__child(node, query->from) : 0;
-    unsigned last = bounded_above ? sop_memnode__child(node, query->to) : node->count - 1u;
-    sop_memnode **children = sop_memnode__children(node);
+    unsigned begin = cut & CUT_BELOW ? sop_memnode__child(node, q->from) : 0;
+    unsigned last = cut & CUT_ABOVE ? sop_memnode__child(node, q->to) : node->count - 1u;
     for (unsigned i = begin; i <= last; i++) {
-        const sop_record *found =
-            node_newer(children[i], query, bounded_below && i == begin, bounded_above && i == last);
+        unsigned child_cut = (i == begin ? cut & CUT_BELOW : 0) | (i == last ? cut & CUT_ABOVE : 0);
+        const sop_record *found = node_newer(sop_memnode__children(node)[i], q, child_cut);
         if (found != NULL) return found;
     }
     return NULL;
@@ -99,7 +100,8 @@ const sop_record *sop_memtree_newer(
 {
     newer_query query = {.from = from, .to = to, .seq = seq, .shape_only = shape_only};
     if (tree == NULL) return NULL;
-    return node_newer(tree, &query, from.size != 0, to.data != NULL);
+    unsigned cut = (from.size != 0 ? CUT_BELOW : 0) | (to.data != NULL ? CUT_ABOVE : 0);
+    return node_newer(tree, &query, cut);
 }
 
 /* --- partition --- */

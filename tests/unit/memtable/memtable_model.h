@@ -13,7 +13,6 @@
 
 #include "memtable/memtable.h"
 #include "support/support.h"
-#include "util/arena.h"
 #include "util/bytes.h"
 
 typedef struct {
@@ -30,6 +29,31 @@ typedef struct {
     size_t count;
     size_t capacity;
 } model_store;
+
+/* Copies of keys and values, freed together. Not from the library's heap, whose failures are injected. */
+typedef struct model_bytes {
+    struct model_bytes *next;
+    uint8_t bytes[];
+} model_bytes;
+
+SOP_UNUSED static const void *model_keep(model_bytes **kept, sop_slice slice)
+{
+    model_bytes *copy = malloc(sizeof *copy + slice.size);
+    assert_non_null(copy);
+    if (slice.size != 0) memcpy(copy->bytes, slice.data, slice.size);
+    copy->next = *kept;
+    *kept = copy;
+    return copy->bytes;
+}
+
+SOP_UNUSED static void model_forget(model_bytes **kept)
+{
+    while (*kept != NULL) {
+        model_bytes *next = (*kept)->next;
+        free(*kept);
+        *kept = next;
+    }
+}
 
 #define MODEL_STORES 4
 static const uint64_t model_store_ids[MODEL_STORES] = {1, 17, 20000, UINT64_C(1) << 62};
@@ -58,11 +82,11 @@ SOP_UNUSED static int model_has(const model_store *store, size_t at, sop_slice k
     return at < store->count && sop_slice_equal(store->entries[at].key, key);
 }
 
-/* entry: key, value (copied into the arena), seq, present, below; shape_seq is worked out here. */
-SOP_UNUSED static void model_set(sop_arena *arena, model_store *store, model_entry entry)
+/* entry: key, value (copied), seq, present, below; shape_seq is worked out here. */
+SOP_UNUSED static void model_set(model_bytes **kept, model_store *store, model_entry entry)
 {
     size_t at = model_lower(store, entry.key);
-    entry.value.data = sop_arena_copy(arena, entry.value.data, entry.value.size);
+    entry.value.data = model_keep(kept, entry.value);
     if (!entry.present) entry.value.size = 0;
     if (model_has(store, at, entry.key)) {
         model_entry *old = &store->entries[at];
@@ -72,7 +96,7 @@ SOP_UNUSED static void model_set(sop_arena *arena, model_store *store, model_ent
         *old = entry;
         return;
     }
-    entry.key.data = sop_arena_copy(arena, entry.key.data, entry.key.size);
+    entry.key.data = model_keep(kept, entry.key);
     entry.shape_seq = entry.present != (entry.below == SOP_BELOW_PRESENT) ? entry.seq : 0;
     if (store->count == store->capacity) {
         store->capacity = store->capacity * 2 + 16;

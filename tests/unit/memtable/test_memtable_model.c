@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The memtable against a sorted array: random batches, reverts, snapshots kept and verified later, every query. */
+/* The memtable against a sorted array: random batches, reverts, snapshots kept and verified later, every
+   query. */
 #include "memtable_model.h"
 
 #define SNAPSHOTS 6
@@ -16,7 +17,7 @@ typedef struct {
     uint64_t key_range;
     size_t value_max;
     sop_memtable *table;
-    sop_arena arena;
+    model_bytes *kept;
     model now;
     const sop_memtable_root *root;
     uint64_t seq;
@@ -46,7 +47,7 @@ static void change(run *r, model *m, uint64_t number)
     sop_status status = sop_memtable_set(r->table, model_store_ids[which], entry.key, entry.value,
                                          entry.present ? SOP_RECORD_PRESENT : 0, entry.below);
     assert_int_equal(status, SOP_OK);
-    model_set(&r->arena, &m->stores[which], entry);
+    model_set(&r->kept, &m->stores[which], entry);
 }
 
 static void change_many(run *r, model *m)
@@ -200,7 +201,7 @@ static void run_shape(int shape, uint64_t key_range, size_t value_max, size_t ba
         snapshot_drop(&r, 0);
     model_free(&r.now);
     sop_memtable_free(r.table);
-    sop_arena_deinit(&r.arena);
+    model_forget(&r.kept);
 }
 
 static void test_random_batches_of_decimal_keys_match_a_sorted_array(void **state)
