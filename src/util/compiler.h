@@ -15,12 +15,12 @@
 
 /* Lock annotations that clang checks with -Wthread-safety; nothing under gcc. */
 #if defined(__clang__)
-#define SOP_CAPABILITY  __attribute__((capability("mutex")))
-#define SOP_ACQUIRE(x)  __attribute__((acquire_capability(x)))
-#define SOP_RELEASE(x)  __attribute__((release_capability(x)))
-#define SOP_REQUIRES(x) __attribute__((requires_capability(x)))
+#define SOP_CAPABILITY     __attribute__((capability("mutex")))
+#define SOP_ACQUIRE(x)     __attribute__((acquire_capability(x)))
+#define SOP_RELEASE(x)     __attribute__((release_capability(x)))
+#define SOP_REQUIRES(x)    __attribute__((requires_capability(x)))
 #define SOP_TRY_ACQUIRE(x) __attribute__((try_acquire_capability(1, x)))
-#define SOP_NO_ANALYSIS __attribute__((no_thread_safety_analysis))
+#define SOP_NO_ANALYSIS    __attribute__((no_thread_safety_analysis))
 #else
 #define SOP_CAPABILITY
 #define SOP_ACQUIRE(x)

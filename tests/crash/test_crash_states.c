@@ -36,7 +36,7 @@ typedef struct {
     int count; /* newest version */
     uint64_t seed;
     sop_faulty_disk *disk;
-    sop_db *db;
+    sop_db *db = NULL;
     sop_db_options options;
     uint32_t next_load;
     uint32_t new_loads; /* committed, but in no version yet */
@@ -281,7 +281,7 @@ static void state_check(const run *r, sop_faulty_disk *disk, int acknowledged, u
 {
     sop_error err = {0};
     sop_backend *b;
-    sop_db *db;
+    sop_db *db = NULL;
     sop_txn *txn;
     sop_store *store;
     world_use(seed, disk);
