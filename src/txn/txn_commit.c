@@ -47,6 +47,13 @@ static sop_status failure_report(const sop_engine *engine, sop_error *err)
 
 /* ---- writing frames ---- */
 
+/* For sop_db_stats. */
+static void frame_count(sop_engine *engine, const sop_wal_place *place)
+{
+    atomic_fetch_add_explicit(&engine->frames, 1, memory_order_relaxed);
+    atomic_fetch_add_explicit(&engine->log_bytes, place->length, memory_order_relaxed);
+}
+
 /* Modes periodic and off: the frame goes into the log at once, unsynced. Needs commit_lock. */
 static sop_status append_open(sop_engine *engine, sop_error *err)
 {
@@ -63,6 +70,7 @@ static sop_status append_open(sop_engine *engine, sop_error *err)
         if (err != NULL) *err = cause;
         return status;
     }
+    frame_count(engine, &place);
     sop_wal_buffer_reset(&engine->open_buffer);
     sop_engine__durable_set(engine, tip);
     return SOP_OK;
@@ -87,7 +95,9 @@ static sop_status flush_open(sop_engine *engine, sop_wal_place *place_out, sop_e
     sop_error cause = {0};
     sop_status status =
         sop_wal_append(engine->wal, &engine->io_buffer, synced, 1, place_out, &cause);
+    if (status == SOP_OK) frame_count(engine, place_out);
     if (status == SOP_OK) status = sop_wal_sync(engine->wal, &cause);
+    if (status == SOP_OK) atomic_fetch_add_explicit(&engine->syncs, 1, memory_order_relaxed);
     sop_wal_buffer_reset(&engine->io_buffer);
     if (status != SOP_OK) {
         sop_mutex_lock(&engine->commit_lock);
@@ -153,6 +163,7 @@ sop_status sop_engine__sync_all(sop_engine *engine, sop_error *err)
         sop_wal_sync_end(engine->wal, &job, status);
         if (status == SOP_OK) {
             atomic_store_explicit(&engine->synced_seq, seq, memory_order_release);
+            atomic_fetch_add_explicit(&engine->syncs, 1, memory_order_relaxed);
         } else {
             /* The written frames stay visible; nothing more is promised. */
             sop_error cause = {.status = status};
@@ -461,18 +472,31 @@ static sop_status memory_wait(sop_engine *engine, sop_error *err)
     return SOP_OK;
 }
 
-/* Lets a starving transaction go first. */
-static void gate_wait(sop_core *core)
+/* Whether a starving transaction is to go first; *wait_ns: how long that may last. */
+static int gate_closed(const sop_core *core, uint64_t *wait_ns)
+{
+    sop_engine *engine = core->engine;
+    /* Acquire pairs with the release that opens the gate. */
+    const sop_core *holder = atomic_load_explicit(&engine->gate, memory_order_acquire);
+    if (SOP_LIKELY(holder == NULL || holder == core)) return 0;
+    uint64_t until = atomic_load_explicit(&engine->gate_until_ns, memory_order_relaxed);
+    uint64_t now = sop_boot_ns();
+    *wait_ns = until - now;
+    return now < until;
+}
+
+/* Takes commit_lock while the gate is open. Asked under the lock, so that nobody who came before the gate closed slips in after
+   the snapshot of the one that closed it. */
+static void commit_lock_enter(sop_core *core) SOP_NO_ANALYSIS
 {
     sop_engine *engine = core->engine;
     for (;;) {
+        uint64_t wait_ns;
         uint32_t word = atomic_load_explicit(&engine->gate_word, memory_order_acquire);
-        const sop_core *holder = atomic_load_explicit(&engine->gate, memory_order_acquire);
-        if (SOP_LIKELY(holder == NULL || holder == core)) return;
-        uint64_t until = atomic_load_explicit(&engine->gate_until_ns, memory_order_relaxed);
-        uint64_t now = sop_boot_ns();
-        if (now >= until) return;
-        sop_wait(&engine->gate_word, word, until - now);
+        sop_mutex_lock(&engine->commit_lock);
+        if (SOP_LIKELY(!gate_closed(core, &wait_ns))) return;
+        sop_mutex_unlock(&engine->commit_lock);
+        sop_wait(&engine->gate_word, word, wait_ns);
     }
 }
 
@@ -480,20 +504,24 @@ void sop_core_exclusive(sop_core *core)
 {
     sop_engine *engine = core->engine;
     sop_core *nobody = NULL;
-    if (core->exclusive ||
-        !atomic_compare_exchange_strong_explicit(&engine->gate, &nobody, core, memory_order_acquire,
-                                                 memory_order_relaxed)) {
-        return;
+    if (core->exclusive) return;
+    /* Under the lock: whoever holds it now commits before the snapshot that this one takes next. */
+    sop_mutex_lock(&engine->commit_lock);
+    if (atomic_compare_exchange_strong_explicit(&engine->gate, &nobody, core, memory_order_acquire,
+                                                memory_order_relaxed)) {
+        atomic_store_explicit(&engine->gate_until_ns, sop_boot_ns() + 100000000u,
+                              memory_order_relaxed);
+        core->exclusive = 1;
     }
-    atomic_store_explicit(&engine->gate_until_ns, sop_boot_ns() + 100000000u, memory_order_relaxed);
-    core->exclusive = 1;
+    sop_mutex_unlock(&engine->commit_lock);
 }
 
 /* Validates, applies, and in modes periodic and off writes the frame. *abandons_out: how often the log had failed by then. */
-static sop_status commit_publish(sop_core *core, uint64_t *seq_out, uint32_t *abandons_out)
+static sop_status
+commit_publish(sop_core *core, uint64_t *seq_out, uint32_t *abandons_out) SOP_NO_ANALYSIS
 {
     sop_engine *engine = core->engine;
-    sop_mutex_lock(&engine->commit_lock);
+    commit_lock_enter(core);
     sop_status status = commit_apply(core, seq_out);
     if (status == SOP_CONFLICT) engine->conflicts++;
     if (status == SOP_OK && engine->options.sync != SOP_SYNC_FULL) {
@@ -513,7 +541,6 @@ static sop_status commit_writes(sop_core *core)
         status = sop_blobs_sync_values(engine->blobs, &core->error);
     }
     if (status != SOP_OK) return status;
-    gate_wait(core);
     int full = engine->options.sync == SOP_SYNC_FULL;
     uint64_t seq = 0;
     uint32_t abandons = 0;
