@@ -251,7 +251,7 @@ int sop_btree__inner_encode(const sop_inner_plan *plan, uint8_t *out, uint32_t s
     uint32_t array = SOP_NODE_HEADER + sop_btree__inner_samples_size(count);
     uint32_t heap = sop_btree__inner_heap(count);
     uint8_t *addresses = out + array + (size_t)sop_btree__inner_blocks(count) * 64;
-    uint8_t *befores = addresses + (size_t)count * SOP_INNER_ADDRESS;
+    uint8_t *counts_before = addresses + (size_t)count * SOP_INNER_ADDRESS;
     uint64_t items = 0;
     int references = 0;
     uint32_t offset = heap + (plan->prefix_size > SOP_NODE_PREFIX_INLINE ? plan->prefix_size : 0);
@@ -261,7 +261,7 @@ int sop_btree__inner_encode(const sop_inner_plan *plan, uint8_t *out, uint32_t s
         uint8_t *address = addresses + (size_t)i * SOP_INNER_ADDRESS;
         sop_put_u64le(address, child->address.segment);
         sop_put_u64le(address + 8, child->address.place);
-        sop_put_u64le(befores + (size_t)i * SOP_INNER_BEFORE,
+        sop_put_u64le(counts_before + (size_t)i * SOP_INNER_BEFORE,
                       items | (child->references ? SOP_BEFORE_REFERENCES : 0));
         offset = put_separator(plan, out, i, offset);
         items += child->items;

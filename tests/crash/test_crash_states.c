@@ -36,7 +36,7 @@ typedef struct {
     int count; /* newest version */
     uint64_t seed;
     sop_faulty_disk *disk;
-    sop_db *db = NULL;
+    sop_db *db;
     sop_db_options options;
     uint32_t next_load;
     uint32_t new_loads; /* committed, but in no version yet */
