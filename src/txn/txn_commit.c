@@ -76,20 +76,21 @@ static sop_status append_open(sop_engine *engine, sop_error *err)
     return SOP_OK;
 }
 
-/* Mode full: takes what is waiting, writes it as one frame and syncs it. Needs io_lock. */
-static sop_status flush_open(sop_engine *engine, sop_wal_place *place_out, sop_error *err)
+/* Closes the frame under construction: what is added from now on goes into the next one. The state at its end, NULL when it is
+   empty. Needs io_lock and commit_lock. */
+static sop_state *open_take(sop_engine *engine)
 {
-    sop_mutex_lock(&engine->commit_lock);
-    if (engine->open_buffer.transactions == 0) {
-        sop_mutex_unlock(&engine->commit_lock);
-        return SOP_OK;
-    }
+    if (engine->open_buffer.transactions == 0) return NULL;
     sop_wal_buffer buffer = engine->open_buffer;
     engine->open_buffer = engine->io_buffer;
     engine->io_buffer = buffer;
-    sop_state *end = atomic_load_explicit(&engine->tip, memory_order_relaxed);
-    sop_mutex_unlock(&engine->commit_lock);
+    return atomic_load_explicit(&engine->tip, memory_order_relaxed);
+}
 
+/* Writes the frame that open_take closed, and syncs it. Needs io_lock. */
+static sop_status
+taken_write(sop_engine *engine, sop_state *end, sop_wal_place *place_out, sop_error *err)
+{
     uint64_t seq = atomic_load_explicit(&end->seq, memory_order_relaxed);
     uint64_t synced = atomic_load_explicit(&engine->synced_seq, memory_order_relaxed);
     sop_error cause = {0};
@@ -109,6 +110,15 @@ static sop_status flush_open(sop_engine *engine, sop_wal_place *place_out, sop_e
     atomic_store_explicit(&engine->synced_seq, seq, memory_order_release);
     sop_engine__durable_set(engine, end);
     return SOP_OK;
+}
+
+/* Mode full: takes what is waiting, writes it as one frame and syncs it. Needs io_lock. */
+static sop_status flush_open(sop_engine *engine, sop_wal_place *place_out, sop_error *err)
+{
+    sop_mutex_lock(&engine->commit_lock);
+    sop_state *end = open_take(engine);
+    sop_mutex_unlock(&engine->commit_lock);
+    return end == NULL ? SOP_OK : taken_write(engine, end, place_out, err);
 }
 
 /* Waits until the commit is durable; whoever gets io_lock first writes for all that wait. */
@@ -336,8 +346,10 @@ sop_status sop_engine__log_special(sop_engine *engine,
         status = append_open(engine, err);
         *place_out = sop_wal_tip(engine->wal);
     }
+    /* Under the same lock: nothing may come behind a FREEZE in its frame, recovery begins after it. */
+    sop_state *end = status == SOP_OK && full ? open_take(engine) : NULL;
     sop_mutex_unlock(&engine->commit_lock);
-    if (status == SOP_OK && full) status = flush_open(engine, place_out, err);
+    if (end != NULL) status = taken_write(engine, end, place_out, err);
     sop_mutex_unlock(&engine->io_lock);
     sop_engine__wake(engine);
     return status;

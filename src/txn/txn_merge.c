@@ -58,12 +58,11 @@ static sop_status rows_collect(sop_merge *merge, sop_error *err)
     for (size_t i = 0; i < got && i < values; i++) {
         sop_segment_row key = fresh[i];
         sop_segment_row *row = bsearch(&key, merge->rows, known, sizeof key, compare_row);
-        if (row != NULL) {
-            row->size = fresh[i].size;
-        } else {
-            merge->rows[merge->row_count] = fresh[i];
-            merge->rows[merge->row_count++].live = 0;
-        }
+        if (row != NULL) continue;
+        /* Only what something refers to is known to be synced: the size grows with the references. */
+        fresh[i].size = SOP_SEGMENT_HEADER;
+        fresh[i].live = 0;
+        merge->rows[merge->row_count++] = fresh[i];
     }
     sop_free(fresh);
     qsort(merge->rows, merge->row_count, sizeof *merge->rows, compare_row);
@@ -86,6 +85,8 @@ static sop_status live_change(sop_merge *merge, sop_address address, int alive, 
     uint64_t bytes = blob_bytes(address);
     if (alive) {
         row->live += bytes;
+        uint64_t end = sop_address_offset(address) + sop_address_length(address);
+        if (row->kind == SOP_SEGMENT_VALUES && end > row->size) row->size = end;
     } else {
         row->live -= bytes < row->live ? bytes : row->live;
     }

@@ -163,37 +163,6 @@ static sop_status freeze_apply(replay *r, uint64_t seq)
     return SOP_OK;
 }
 
-static void layer_drop_first(replay *r)
-{
-    sop_memtable_free(r->layers[0]->table);
-    sop_free(r->layers[0]);
-    r->layer_count--;
-    memmove(&r->layers[0], &r->layers[1], r->layer_count * sizeof(r->layers[0]));
-    memmove(&r->roots[0], &r->roots[1], r->layer_count * sizeof(r->roots[0]));
-}
-
-/* A checkpoint newer than the one the head names (the process died before it moved the head). */
-static sop_status checkpoint_apply(replay *r, const sop_wal_txn_view *txn)
-{
-    sop_checkpoint_body body;
-    sop_status status = sop_checkpoint_body__decode(txn->body, &body, r->err);
-    if (status != SOP_OK || body.base_seq <= r->base->seq) return status;
-    uint32_t end = 0;
-    while (end + 1 < r->layer_count && r->layers[end]->last_seq < body.base_seq) {
-        end++;
-    }
-    if (end + 1 >= r->layer_count || r->layers[end]->last_seq != body.base_seq) return SOP_OK;
-    sop_base *base;
-    status = sop_base__load(r->engine->blobs, body.descriptor, NULL, &base, r->err);
-    if (status != SOP_OK) return status;
-    while (r->layer_count > 1 && r->layers[0]->last_seq <= body.base_seq) {
-        layer_drop_first(r);
-    }
-    sop_base__free(r->base);
-    r->base = base;
-    return SOP_OK;
-}
-
 static sop_status txn_apply(replay *r, const sop_wal_txn_view *txn)
 {
     sop_live_table *live = &r->engine->live_table;
@@ -214,7 +183,9 @@ static sop_status txn_apply(replay *r, const sop_wal_txn_view *txn)
     case SOP_TXN_TYPE_FREEZE:
         return freeze_apply(r, txn->seq);
     case SOP_TXN_TYPE_CHECKPOINT:
-        return checkpoint_apply(r, txn);
+        /* Newer than the one the head names, if any: its process died before it moved the head. The older base and the log say the same,
+           and only what the head names may be counted on to stay. */
+        return SOP_OK;
     default:
         return sop_fail(r->err, SOP_UNSUPPORTED,
                         "log: transaction %llu has type %u, written by a newer version",
@@ -341,6 +312,11 @@ static sop_status replay_all(replay *r, const sop_wal_options *options)
     status = sop_wal_replay(engine->wal, &from, frame_apply, r, &clean, r->err);
     if (status == SOP_OK && !engine->options.read_only) {
         status = sop_wal_start(engine->wal, clean, r->err);
+    }
+    if (status == SOP_OK && !engine->options.read_only) {
+        /* A head that is seen but not yet durable could still give way to the one before it, whose segments must be there. */
+        const sop_backend_ops *ops = options->backend->ops;
+        status = ops->folder_sync(options->backend, "head", r->err);
     }
     if (status == SOP_OK && !engine->options.read_only) {
         status = sop_segments_list(engine->blobs, orphan_remove, r, r->err);
