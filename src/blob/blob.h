@@ -182,6 +182,9 @@ SOP_MUST_CHECK sop_status sop_blob_writer_place(sop_blob_writer *writer,
                                                 size_t size,
                                                 sop_address *address_out,
                                                 sop_error *err);
+/* Where the bytes of the blob just placed may be made, to save copying them: append then takes this very pointer. NULL when
+   the place is cut by the end of a chunk. */
+void *sop_blob_writer_room(sop_blob_writer *writer);
 /* Appends exactly at the place just given by sop_blob_writer_place. */
 SOP_MUST_CHECK sop_status sop_blob_writer_append(sop_blob_writer *writer,
                                                  const void *data,

@@ -161,7 +161,9 @@ chunk_put(sop_blob_writer *writer, const uint8_t *data, size_t size, sop_error *
         if (data == NULL) {
             memset(writer->chunk + writer->used, 0, part);
         } else {
-            memcpy(writer->chunk + writer->used, data, part);
+            if (data != writer->chunk + writer->used) {
+                memcpy(writer->chunk + writer->used, data, part);
+            }
             data += part;
         }
         writer->used += part;
@@ -172,6 +174,13 @@ chunk_put(sop_blob_writer *writer, const uint8_t *data, size_t size, sop_error *
         }
     }
     return SOP_OK;
+}
+
+void *sop_blob_writer_room(sop_blob_writer *writer)
+{
+    SOP_ASSERT(writer->open && sop_address_offset(writer->placed) == writer_offset(writer));
+    size_t size = sop_address_length(writer->placed);
+    return size <= CHUNK_SIZE - writer->used ? writer->chunk + writer->used : NULL;
 }
 
 sop_status

@@ -127,9 +127,11 @@ static sop_status leaf_write(sop_emitter *e, const sop_leaf_plan *plan, sop_erro
     sop_inner_child child = {.items = plan->items, .separator = e->leaf.lower};
     sop_status status = sop_blob_writer_place(e->writer, size, &child.address, err);
     if (status != SOP_OK) return status;
-    child.references = sop_btree__leaf_encode(plan, e->node, size);
-    sop_btree__node_seal(e->node, child.address);
-    status = sop_blob_writer_append(e->writer, e->node, size, err);
+    uint8_t *node = sop_blob_writer_room(e->writer);
+    if (node == NULL) node = e->node;
+    child.references = sop_btree__leaf_encode(plan, node, size);
+    sop_btree__node_seal(node, child.address);
+    status = sop_blob_writer_append(e->writer, node, size, err);
     if (status != SOP_OK) return status;
     return sop_btree__inner_add(e, 1, e->inner[1].count, &child, err);
 }
