@@ -16,6 +16,16 @@ static void set_number(sop_memtable *table, uint64_t store, uint64_t number, uin
     assert_int_equal(status, SOP_OK);
 }
 
+static void set_large(sop_memtable *table, uint64_t store, uint64_t number)
+{
+    static uint8_t bytes[500];
+    uint8_t key[32];
+    sop_status status =
+        sop_memtable_set(table, store, model_key(KEYS_DECIMAL, number, key),
+                         sop_slice_of(bytes, sizeof bytes), SOP_RECORD_PRESENT, SOP_BELOW_PRESENT);
+    assert_int_equal(status, SOP_OK);
+}
+
 static uint64_t get_number(const sop_memtable_root *root, uint64_t store, uint64_t number)
 {
     uint8_t key[32];
@@ -119,6 +129,8 @@ static void test_reverted_batches_take_no_memory(void **state)
         for (uint64_t i = 0; i < 50; i++) {
             set_number(table, 1 + i % 3, i * 31 + round, i);
             set_number(table, 1 + i % 3, i * 31 + round, i + 1);
+            /* Of another size: the record of this batch is replaced by another, not changed in place. */
+            set_large(table, 1 + i % 3, i * 31 + round);
         }
         sop_memtable_revert(table);
         assert_ptr_equal(sop_memtable_current(table), root);
