@@ -7,6 +7,7 @@
 #include "util/bytes.h"
 #include "util/error.h"
 #include "util/memory.h"
+#include "util/utf8.h"
 
 typedef struct {
     sop_document__filter_reader *r;
@@ -321,10 +322,27 @@ static sop_filter_node *read_or(text_reader *t)
 }
 /* NOLINTEND(misc-no-recursion) */
 
+/* 0, and at on the first byte that is wrong. */
+static int check_utf8(text_reader *t)
+{
+    const uint8_t *at = t->at;
+    while (at != t->end) {
+        uint32_t code = 0;
+        size_t size = sop_utf8_get(at, t->end, &code);
+        if (size == 0) {
+            t->at = at;
+            return 0;
+        }
+        at += size;
+    }
+    return 1;
+}
+
 static sop_filter_node *read_all(sop_document__filter_reader *r, void *context)
 {
     text_reader *t = context;
     t->r = r;
+    if (!check_utf8(t)) return refuse(t, "bytes that are not UTF-8");
     skip_space(t);
     if (t->at == t->end) return sop_document__filter_node_new(r, SOP_FILTER_ALL);
     sop_filter_node *node = read_or(t);

@@ -5,7 +5,7 @@
 #include "document/document_scalar.h"
 #include "document/document_word.h"
 #include "util/bytes.h"
-#include "util/memory.h"
+#include "util/utf8.h"
 
 /* A step list while it is read. */
 typedef struct {
@@ -176,7 +176,14 @@ static int is_plain_name(sop_slice name, int first)
 {
     const uint8_t *at = name.data;
     if (name.size == 0 || *at == '-' || (unsigned)*at - '0' < 10) return 0;
-    if (sop_document__word_end(at, at + name.size) != at + name.size) return 0;
+    const uint8_t *end = at + name.size;
+    if (sop_document__word_end(at, end) != end) return 0;
+    /* Half a surrogate pair is no UTF-8 and can only be written as an escape. */
+    for (uint32_t code = 0; at != end;) {
+        size_t size = sop_utf8_get(at, end, &code);
+        if (size == 0) return 0;
+        at += size;
+    }
     return !first || !sop_document__is_keyword(name);
 }
 

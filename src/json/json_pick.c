@@ -22,45 +22,6 @@ static place after_comma(const uint8_t *at, const uint8_t *end, uint8_t close)
     return nowhere(*at == close ? SOP_NOT_FOUND : SOP_CORRUPT);
 }
 
-/* Reads the name at `at` (behind its quote) and tells whether it is the wanted one. NULL: it never
- * ends. */
-SOP_INLINE const uint8_t *
-match_name(const uint8_t *at, const uint8_t *end, sop_slice name, int *match)
-{
-    int escaped = 0;
-    const uint8_t *after = sop_json__skip_string(at, end, &escaped);
-    if (SOP_UNLIKELY(after == NULL)) return NULL;
-    size_t size = (size_t)(after - at) - 1;
-    if (SOP_LIKELY(!escaped)) {
-        *match = size == name.size && (size == 0 || memcmp(at, name.data, size) == 0);
-    } else {
-        *match = sop_json__content_equal(at, after - 1, name);
-    }
-    return after;
-}
-
-/* The value of the first member of that name; at: behind the opening brace. */
-static place find_member(const uint8_t *at, const uint8_t *end, sop_slice name)
-{
-    at = sop_json__skip_space(at, end);
-    if (at != end && *at == '}') return nowhere(SOP_NOT_FOUND);
-    for (;;) {
-        if (SOP_UNLIKELY(at == end || *at != '"')) return nowhere(SOP_CORRUPT);
-        int match = 0;
-        at = match_name(at + 1, end, name, &match);
-        if (SOP_UNLIKELY(at == NULL)) return nowhere(SOP_CORRUPT);
-        at = sop_json__skip_space(at, end);
-        if (SOP_UNLIKELY(at == end || *at != ':')) return nowhere(SOP_CORRUPT);
-        at = sop_json__skip_space(at + 1, end);
-        if (match) return (place){at, SOP_OK};
-        at = sop_json__skip_value(at, end);
-        if (SOP_UNLIKELY(at == NULL)) return nowhere(SOP_CORRUPT);
-        place next = after_comma(at, end, '}');
-        if (next.at == NULL) return next;
-        at = next.at;
-    }
-}
-
 /* The element with that number; at: behind the opening bracket. */
 static place find_element(const uint8_t *at, const uint8_t *end, uint64_t index)
 {
@@ -81,7 +42,9 @@ static place step_into(const uint8_t *at, const uint8_t *end, const sop_json_ste
 {
     if (SOP_UNLIKELY(at == end)) return nowhere(SOP_CORRUPT);
     if (*at == '{' && (step->kind == SOP_JSON_STEP_NAME || step->kind == SOP_JSON_STEP_EITHER)) {
-        return find_member(at + 1, end, step->name);
+        sop_status status = SOP_OK;
+        at = sop_json__find_member(at, end, step->name, &status);
+        return (place){at, status};
     }
     if (*at == '[' && step->kind != SOP_JSON_STEP_NAME) {
         return find_element(at + 1, end, step->kind == SOP_JSON_STEP_EACH ? 0 : step->index);

@@ -165,9 +165,20 @@ SOP_INLINE const uint8_t *sop_json__skip_scalar(const uint8_t *at, const uint8_t
  * {. */
 const uint8_t *sop_json__skip_container(const uint8_t *at, const uint8_t *end);
 
-/* The ways to do that on this machine, the fastest first. Returns how many; for tests. */
-typedef const uint8_t *(*sop_json__skipper)(const uint8_t *at, const uint8_t *end);
-size_t sop_json__skippers(sop_json__skipper to[3]);
+/* From the opening brace of an object to the value of its first member of that name and SOP_OK; NULL and
+   SOP_NOT_FOUND, or SOP_CORRUPT if the object has no end. What lies between is not checked. */
+const uint8_t *
+sop_json__find_member(const uint8_t *at, const uint8_t *end, sop_slice name, sop_status *status);
+
+/* The ways to do both on this machine, the fastest first. Returns how many; for tests. */
+typedef struct {
+    const uint8_t *(*skip_container)(const uint8_t *at, const uint8_t *end);
+    const uint8_t *(*find_member)(const uint8_t *at,
+                                  const uint8_t *end,
+                                  sop_slice name,
+                                  sop_status *status);
+} sop_json__machine;
+size_t sop_json__machines(const sop_json__machine *to[3]);
 
 /* From the first to behind the last byte of a value; NULL if it is cut off or none. */
 SOP_INLINE const uint8_t *sop_json__skip_value(const uint8_t *at, const uint8_t *end)

@@ -1,23 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* Skipping arrays and objects, the hottest loop of every pick: 64 bytes at a time where the machine can. */
+/* The two loops that every pick spends its time in: skipping a container, and finding a member by name. */
 #include <stdatomic.h>
 
 #include "json/json_scan.h"
 
-/* Bit i of each mask stands for byte i of a block. */
-typedef struct {
-    uint64_t escape;
-    uint64_t quote;
-    uint64_t open;
-    uint64_t close;
-} block_masks;
-
-/* What carries over from block to block. */
-typedef struct {
-    uint64_t depth;
-    uint64_t in_string; /* all ones: the block begins inside a string */
-    uint64_t escaped;   /* 1: its first byte is escaped */
-} skip_state;
+#if defined(__x86_64__)
+#include "json/json_block.h"
+#endif
 
 /* Any machine: from one bracket or string to the next. */
 static const uint8_t *skip_by_token(const uint8_t *at, const uint8_t *end)
@@ -39,64 +28,144 @@ static const uint8_t *skip_by_token(const uint8_t *at, const uint8_t *end)
     }
 }
 
+/* Reads the name at `at` (behind its quote) and tells whether it is the wanted one. NULL: it never ends. */
+SOP_INLINE const uint8_t *
+match_name(const uint8_t *at, const uint8_t *end, sop_slice name, int *match)
+{
+    int escaped = 0;
+    const uint8_t *after = sop_json__skip_string(at, end, &escaped);
+    if (SOP_UNLIKELY(after == NULL)) return NULL;
+    size_t size = (size_t)(after - at) - 1;
+    if (SOP_LIKELY(!escaped)) {
+        *match = size == name.size && (size == 0 || memcmp(at, name.data, size) == 0);
+    } else {
+        *match = sop_json__content_equal(at, after - 1, name);
+    }
+    return after;
+}
+
+/* Any machine: member by member. */
+static const uint8_t *
+find_by_token(const uint8_t *at, const uint8_t *end, sop_slice name, sop_status *status)
+{
+    *status = SOP_CORRUPT;
+    at = sop_json__skip_space(at + 1, end);
+    if (at != end && *at == '}') *status = SOP_NOT_FOUND;
+    while (at != end && *at == '"') {
+        int match = 0;
+        at = match_name(at + 1, end, name, &match);
+        if (SOP_UNLIKELY(at == NULL)) return NULL;
+        at = sop_json__skip_space(at, end);
+        if (SOP_UNLIKELY(at == end || *at != ':')) return NULL;
+        at = sop_json__skip_space(at + 1, end);
+        if (match) {
+            *status = SOP_OK;
+            return at;
+        }
+        at = sop_json__skip_value(at, end);
+        if (SOP_UNLIKELY(at == NULL)) return NULL;
+        at = sop_json__skip_space(at, end);
+        if (SOP_UNLIKELY(at == end)) return NULL;
+        if (*at != ',') {
+            if (*at == '}') *status = SOP_NOT_FOUND;
+            return NULL;
+        }
+        at = sop_json__skip_space(at + 1, end);
+    }
+    return NULL;
+}
+
 #if defined(__x86_64__)
-#include <immintrin.h>
-
-/*
- * The bytes behind an odd run of backslashes. Source: Langdale and Lemire 2019, section 3.1.1, in the later form that
- * lets a subtraction carry through each run.
- */
-SOP_INLINE uint64_t find_escaped(uint64_t escape, uint64_t *carry)
-{
-    const uint64_t odd_bits = UINT64_C(0xaaaaaaaaaaaaaaaa);
-    if (SOP_LIKELY(escape == 0)) {
-        uint64_t escaped = *carry;
-        *carry = 0;
-        return escaped;
-    }
-    uint64_t starts = escape & ~*carry;
-    uint64_t maybe = starts << 1 | odd_bits;
-    uint64_t codes = (maybe - starts) ^ odd_bits;
-    uint64_t escaped = codes ^ (escape | *carry);
-    *carry = (codes & escape) >> 63;
-    return escaped;
-}
-
-/* Bit i of the result: the parity of bits 0 to i. */
-SOP_INLINE uint64_t prefix_xor(uint64_t bits)
-{
-    for (unsigned shift = 1; shift < 64; shift <<= 1) {
-        bits ^= bits << shift;
-    }
-    return bits;
-}
 
 /* The place of the bracket that closes the outermost level within a block, or 64. */
-SOP_INLINE unsigned step_over(const block_masks *masks, skip_state *state)
+SOP_INLINE unsigned step_over(block_masks *masks, block_state *state)
 {
-    uint64_t quote = masks->quote & ~find_escaped(masks->escape, &state->escaped);
-    uint64_t in_string = prefix_xor(quote) ^ state->in_string;
-    state->in_string = 0 - (in_string >> 63);
-    uint64_t open = masks->open & ~in_string;
-    uint64_t close = masks->close & ~in_string;
-    uint64_t closed = (uint64_t)__builtin_popcountll(close);
+    mask_strings(masks, state);
+    int64_t closed = __builtin_popcountll(masks->close);
     if (SOP_UNLIKELY(closed >= state->depth)) {
-        uint64_t before = 0;
-        for (uint64_t rest = close; rest != 0; rest &= rest - 1, before++) {
+        int64_t before = 0;
+        for (uint64_t rest = masks->close; rest != 0; rest &= rest - 1, before++) {
             uint64_t below = (rest & (0 - rest)) - 1;
-            uint64_t opened = (uint64_t)__builtin_popcountll(open & below);
-            if (state->depth + opened == before + 1) return (unsigned)__builtin_ctzll(rest);
+            if (state->depth + __builtin_popcountll(masks->open & below) == before + 1) {
+                return (unsigned)__builtin_ctzll(rest);
+            }
         }
     }
-    state->depth += (uint64_t)__builtin_popcountll(open) - closed;
+    state->depth += __builtin_popcountll(masks->open) - closed;
     return 64;
 }
 
+/* An object in which a name is looked for. */
+typedef struct {
+    const uint8_t *begin; /* its opening brace */
+    sop_slice name;
+    block_state state;
+} search;
+
+/* Whether the name that ends with the quote at `close` is the wanted one, letter by letter. */
+SOP_COLD static int name_is_slowly(const search *s, const uint8_t *close)
+{
+    const uint8_t *at = close;
+    while (at - 1 != s->begin && (at[-1] != '"' || at[-2] == '\\')) {
+        at--;
+    }
+    return sop_json__content_equal(at, close, s->name);
+}
+
+/* Whether the name in front of a colon is the wanted one. The opening quote is never behind a backslash. */
+SOP_INLINE int name_is(const search *s, const uint8_t *colon)
+{
+    const uint8_t *close = colon - 1;
+    while (SOP_UNLIKELY(sop_json__class[*close] & JSON_SPACE)) {
+        close--;
+    }
+    if (SOP_UNLIKELY(*close != '"' || close == s->begin)) return 0;
+    size_t size = s->name.size;
+    const uint8_t *first = close - size;
+    if ((size_t)(close - s->begin) > size + 1 && first[-1] == '"' && first[-2] != '\\' &&
+        (size == 0 || memcmp(first, s->name.data, size) == 0)) {
+        return size == 0 || memchr(first, '\\', size) == NULL;
+    }
+    return SOP_UNLIKELY(s->state.escapes != 0) && name_is_slowly(s, close);
+}
+
+/* Looks through a block: the colon behind the name, or NULL; *ended: the object ends here. */
+SOP_INLINE const uint8_t *search_block(search *s, const uint8_t *at, block_masks *masks, int *ended)
+{
+    mask_strings(masks, &s->state);
+    uint64_t brackets = masks->open | masks->close;
+    int64_t closed = __builtin_popcountll(masks->close);
+    if (closed < s->state.depth - 1) {
+        /* Too deep inside a member to come back to the object within the block. */
+        s->state.depth += __builtin_popcountll(masks->open) - closed;
+        return NULL;
+    }
+    uint64_t rest = brackets | masks->colon;
+    while (rest != 0) {
+        uint64_t bit = rest & (0 - rest);
+        rest &= rest - 1;
+        if (masks->colon & bit) {
+            const uint8_t *colon = at + __builtin_ctzll(bit);
+            if (s->state.depth == 1 && name_is(s, colon)) return colon;
+        } else if (masks->open & bit) {
+            /* Colons on the way to the next bracket are of no interest. */
+            if (++s->state.depth == 2) rest &= brackets;
+        } else if (--s->state.depth <= 1) {
+            if (s->state.depth == 0) {
+                *ended = 1;
+                return NULL;
+            }
+            rest |= masks->colon & ~(bit | (bit - 1));
+        }
+    }
+    return NULL;
+}
+
 /* masks(at, size): of size bytes, 1 to 64, without a read beyond them. */
-#define SOP_JSON_SKIPPER(name, masks, features)                                                    \
-    SOP_TARGET(features) static const uint8_t *name(const uint8_t *at, const uint8_t *end)         \
+#define SOP_JSON_LOOPS(skip_name, find_name, masks, features)                                      \
+    SOP_TARGET(features) static const uint8_t *skip_name(const uint8_t *at, const uint8_t *end)    \
     {                                                                                              \
-        skip_state state = {.depth = 0};                                                           \
+        block_state state = {.depth = 0};                                                          \
         while (at != end) {                                                                        \
             size_t left = (size_t)(end - at);                                                      \
             size_t size = left < 64 ? left : 64;                                                   \
@@ -106,82 +175,83 @@ SOP_INLINE unsigned step_over(const block_masks *masks, skip_state *state)
             at += size;                                                                            \
         }                                                                                          \
         return NULL;                                                                               \
+    }                                                                                              \
+    SOP_TARGET(features)                                                                           \
+    static const uint8_t *find_name(const uint8_t *at, const uint8_t *end, sop_slice name,         \
+                                    sop_status *status)                                            \
+    {                                                                                              \
+        search s = {.begin = at, .name = name};                                                    \
+        int ended = 0;                                                                             \
+        while (at != end && !ended) {                                                              \
+            size_t left = (size_t)(end - at);                                                      \
+            size_t size = left < 64 ? left : 64;                                                   \
+            block_masks m = masks(at, size);                                                       \
+            const uint8_t *colon = search_block(&s, at, &m, &ended);                               \
+            if (colon != NULL) {                                                                   \
+                *status = SOP_OK;                                                                  \
+                return sop_json__skip_space(colon + 1, end);                                       \
+            }                                                                                      \
+            at += size;                                                                            \
+        }                                                                                          \
+        *status = ended ? SOP_NOT_FOUND : SOP_CORRUPT;                                             \
+        return NULL;                                                                               \
     }
 
-#define AVX2   "avx2,popcnt,bmi,bmi2,lzcnt"
-#define AVX512 "avx512f,avx512bw,popcnt,bmi,bmi2,lzcnt"
-
-SOP_TARGET(AVX2) SOP_INLINE uint64_t equal_avx2(__m256i low, __m256i high, char c)
-{
-    __m256i wanted = _mm256_set1_epi8(c);
-    uint64_t low_bits = (uint32_t)_mm256_movemask_epi8(_mm256_cmpeq_epi8(low, wanted));
-    uint64_t high_bits = (uint32_t)_mm256_movemask_epi8(_mm256_cmpeq_epi8(high, wanted));
-    return low_bits | high_bits << 32;
-}
-
-SOP_TARGET(AVX2) SOP_INLINE block_masks masks_avx2(const uint8_t *at, size_t size)
-{
-    uint8_t padded[64];
-    if (SOP_UNLIKELY(size < 64)) {
-        _mm256_storeu_si256((__m256i *)(void *)padded, _mm256_setzero_si256());
-        _mm256_storeu_si256((__m256i *)(void *)(padded + 32), _mm256_setzero_si256());
-        memcpy(padded, at, size);
-        at = padded;
-    }
-    __m256i low = _mm256_loadu_si256((const __m256i *)(const void *)at);
-    __m256i high = _mm256_loadu_si256((const __m256i *)(const void *)(at + 32));
-    __m256i fold = _mm256_set1_epi8(0x20);
-    __m256i low_folded = _mm256_or_si256(low, fold);
-    __m256i high_folded = _mm256_or_si256(high, fold);
-    return (block_masks){.escape = equal_avx2(low, high, '\\'),
-                         .quote = equal_avx2(low, high, '"'),
-                         .open = equal_avx2(low_folded, high_folded, '{'),
-                         .close = equal_avx2(low_folded, high_folded, '}')};
-}
-
-SOP_TARGET(AVX512) SOP_INLINE block_masks masks_avx512(const uint8_t *at, size_t size)
-{
-    __mmask64 wanted = size == 64 ? ~UINT64_C(0) : (UINT64_C(1) << size) - 1;
-    /* Bytes that are masked out are not touched, so this cannot fault. */
-    __m512i bytes = _mm512_maskz_loadu_epi8(wanted, at);
-    __m512i folded = _mm512_or_si512(bytes, _mm512_set1_epi8(0x20));
-    return (block_masks){.escape = _mm512_cmpeq_epi8_mask(bytes, _mm512_set1_epi8('\\')),
-                         .quote = _mm512_cmpeq_epi8_mask(bytes, _mm512_set1_epi8('"')),
-                         .open = _mm512_cmpeq_epi8_mask(folded, _mm512_set1_epi8('{')),
-                         .close = _mm512_cmpeq_epi8_mask(folded, _mm512_set1_epi8('}'))};
-}
-
-SOP_JSON_SKIPPER(skip_avx2, masks_avx2, AVX2)
-SOP_JSON_SKIPPER(skip_avx512, masks_avx512, AVX512)
+SOP_JSON_LOOPS(skip_avx2, find_avx2, masks_avx2, AVX2)
+SOP_JSON_LOOPS(skip_avx512, find_avx512, masks_avx512, AVX512)
 #endif
 
-size_t sop_json__skippers(sop_json__skipper to[3])
+size_t sop_json__machines(const sop_json__machine *to[3])
 {
+    static const sop_json__machine any = {skip_by_token, find_by_token};
     size_t count = 0;
 #if defined(__x86_64__)
+    static const sop_json__machine avx2 = {skip_avx2, find_avx2};
+    static const sop_json__machine avx512 = {skip_avx512, find_avx512};
     /* All processors with AVX2 and BMI2 have POPCNT and LZCNT, too. */
     int has_bmi2 = __builtin_cpu_supports("bmi2") != 0;
-    if (has_bmi2 && __builtin_cpu_supports("avx512bw")) to[count++] = skip_avx512;
-    if (has_bmi2 && __builtin_cpu_supports("avx2")) to[count++] = skip_avx2;
+    if (has_bmi2 && __builtin_cpu_supports("avx512bw")) to[count++] = &avx512;
+    if (has_bmi2 && __builtin_cpu_supports("avx2")) to[count++] = &avx2;
 #endif
-    to[count++] = skip_by_token;
+    to[count++] = &any;
     return count;
 }
 
 static const uint8_t *skip_first(const uint8_t *at, const uint8_t *end);
+static const uint8_t *
+find_first(const uint8_t *at, const uint8_t *end, sop_slice name, sop_status *status);
 
-/* The best one, once known. Relaxed: every thread that finds out stores the same. */
-static _Atomic(sop_json__skipper) skipper = skip_first;
+static const sop_json__machine unknown = {skip_first, find_first};
+
+/* The best one, once known. Relaxed: all threads that find out store the same, and it points to constants. */
+static const sop_json__machine *_Atomic machine = &unknown;
+
+static const sop_json__machine *find_out(void)
+{
+    const sop_json__machine *all[3];
+    (void)sop_json__machines(all);
+    atomic_store_explicit(&machine, all[0], memory_order_relaxed);
+    return all[0];
+}
 
 static const uint8_t *skip_first(const uint8_t *at, const uint8_t *end)
 {
-    sop_json__skipper all[3];
-    (void)sop_json__skippers(all);
-    atomic_store_explicit(&skipper, all[0], memory_order_relaxed);
-    return all[0](at, end);
+    return find_out()->skip_container(at, end);
+}
+
+static const uint8_t *
+find_first(const uint8_t *at, const uint8_t *end, sop_slice name, sop_status *status)
+{
+    return find_out()->find_member(at, end, name, status);
 }
 
 const uint8_t *sop_json__skip_container(const uint8_t *at, const uint8_t *end)
 {
-    return atomic_load_explicit(&skipper, memory_order_relaxed)(at, end);
+    return atomic_load_explicit(&machine, memory_order_relaxed)->skip_container(at, end);
+}
+
+const uint8_t *
+sop_json__find_member(const uint8_t *at, const uint8_t *end, sop_slice name, sop_status *status)
+{
+    return atomic_load_explicit(&machine, memory_order_relaxed)->find_member(at, end, name, status);
 }

@@ -386,11 +386,11 @@ static const uint8_t *skip_plainly(const uint8_t *at, const uint8_t *end)
 }
 
 /* Every way this machine has, on brackets, quotes and long runs of backslashes, in memory of exactly the size. */
-static void test_all_skippers_agree(void **state)
+static void test_all_ways_to_skip_agree(void **state)
 {
     (void)state;
-    sop_json__skipper skippers[3];
-    size_t count = sop_json__skippers(skippers);
+    const sop_json__machine *machines[3];
+    size_t count = sop_json__machines(machines);
     uint64_t seed = sop_test_seed(33);
     int closed = 0;
     for (int n = 0; n < 100000; n++) {
@@ -414,12 +414,95 @@ static void test_all_skippers_agree(void **state)
         const uint8_t *expected = skip_plainly(begin, begin + size);
         closed += expected != NULL;
         for (size_t i = 0; i < count; i++) {
-            assert_ptr_equal(skippers[i](begin, begin + size), expected);
+            assert_ptr_equal(machines[i]->skip_container(begin, begin + size), expected);
         }
         free(text);
     }
     print_message("%zu ways, %d closed\n", count, closed);
     assert_true(closed > 1000);
+}
+
+/* Every way this machine has finds what the others find, and nothing outside of the text. */
+static void test_all_ways_to_find_a_member_agree(void **state)
+{
+    (void)state;
+    const sop_json__machine *machines[3];
+    size_t count = sop_json__machines(machines);
+    uint64_t seed = sop_test_seed(34);
+    char *buffer = malloc(8192);
+    int found = 0;
+    for (int n = 0; n < 20000; n++) {
+        size_t size = model_random(&seed, buffer, 1 + sop_test_random(&seed) % 1500);
+        char *text = malloc(size);
+        memcpy(text, buffer, size);
+        const uint8_t *end = (const uint8_t *)text + size;
+        int garbage = n % 4 == 0;
+        for (int k = 0; garbage && k < 3; k++) {
+            text[sop_test_random(&seed) % size] = "{}[],:\"\\ 1a\xff"[sop_test_random(&seed) % 12];
+        }
+        for (size_t at = 0; at < size; at++) {
+            const uint8_t *begin = (const uint8_t *)text + at;
+            if (*begin != '{') continue;
+            sop_slice name =
+                sop_str(NAMES[sop_test_random(&seed) % (sizeof NAMES / sizeof NAMES[0])]);
+            sop_status expected_status = SOP_OK;
+            /* The last way is the plain one. Inside of a string the brace may be anything, as in garbage. */
+            const uint8_t *expected =
+                machines[count - 1]->find_member(begin, end, name, &expected_status);
+            int valid = !garbage && expected_status != SOP_CORRUPT;
+            found += valid && expected != NULL;
+            for (size_t i = 0; i + 1 < count; i++) {
+                sop_status status = SOP_OK;
+                const uint8_t *answer = machines[i]->find_member(begin, end, name, &status);
+                assert_true(answer == NULL || (answer > begin && answer <= end));
+                if (at == 0 && valid) {
+                    assert_ptr_equal(answer, expected);
+                    assert_int_equal(status, expected_status);
+                }
+            }
+        }
+        free(text);
+    }
+    free(buffer);
+    assert_true(found > 1000);
+}
+
+/* Names at every distance from the bounds of blocks, with escapes before and inside. */
+static void test_names_are_found_at_every_offset(void **state)
+{
+    (void)state;
+    static const char *const forms[] = {"name", "n\\u0061me", "\\u006eame", "n\\u0061m\\u0065"};
+    const sop_json__machine *machines[3];
+    size_t count = sop_json__machines(machines);
+    for (size_t pad = 0; pad < 140; pad++) {
+        for (size_t form = 0; form < 4; form++) {
+            for (int quotes = 0; quotes < 3; quotes++) {
+                char text[512];
+                int used = snprintf(text, sizeof text,
+                                    "{\"%.*s%s\":[{\"name\":1}],\"xname\":2,\"name\\\\\":3 , "
+                                    "\"%s\"\t:\n4,\"name\":5}",
+                                    (int)pad,
+                                    ".............................................................."
+                                    ".................."
+                                    "............................................................",
+                                    quotes == 0   ? ""
+                                    : quotes == 1 ? "\\\"name"
+                                                  : "\\\\",
+                                    forms[form]);
+                for (size_t i = 0; i < count; i++) {
+                    sop_status status = SOP_OK;
+                    const uint8_t *begin = (const uint8_t *)text;
+                    const uint8_t *at =
+                        machines[i]->find_member(begin, begin + used, sop_str("name"), &status);
+                    if (at == NULL || *at != '4') fail_msg("way %zu in %s", i, text);
+                    at = machines[i]->find_member(begin, begin + used, sop_str("name\\"), &status);
+                    if (at == NULL || *at != '3') fail_msg("way %zu in %s", i, text);
+                    at = machines[i]->find_member(begin, begin + used, sop_str("ame"), &status);
+                    assert_true(at == NULL && status == SOP_NOT_FOUND);
+                }
+            }
+        }
+    }
 }
 
 int main(void)
@@ -434,7 +517,9 @@ int main(void)
         cmocka_unit_test(test_iteration_stops_with_a_status),
         cmocka_unit_test(test_random_texts_read_like_the_model),
         cmocka_unit_test(test_garbage_is_read_within_its_bounds),
-        cmocka_unit_test(test_all_skippers_agree),
+        cmocka_unit_test(test_all_ways_to_skip_agree),
+        cmocka_unit_test(test_all_ways_to_find_a_member_agree),
+        cmocka_unit_test(test_names_are_found_at_every_offset),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
