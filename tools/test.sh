@@ -4,7 +4,6 @@
 # Usage: test.sh [check] [ARGUMENTS OF CTEST]
 #   check          only the stages that run no program of ours
 #   -R btree       only the tests with that name, and the builds they need
-#   -E format -FS checked   go on although the formatting is wrong
 set -eu
 cd "$(dirname "$0")/.."
 root=$PWD
