@@ -157,6 +157,14 @@ static sop_status transfer(sop_txn *txn, uint64_t *seed)
     return status;
 }
 
+/* Whether enough happened beside the writers, however the threads were scheduled. */
+static int crowded(shared *s)
+{
+    sop_stats stats = SOP_STATS_INIT;
+    if (sop_db_stats(s->db, &stats, NULL) != SOP_OK || atomic_load(&s->failures) != 0) return 1;
+    return stats.checkpoints > 2 && atomic_load(&s->reads) >= READERS;
+}
+
 static void *writer_run(void *argument)
 {
     shared *s = argument;
@@ -164,7 +172,7 @@ static void *writer_run(void *argument)
     sop_txn *txn;
     uint64_t seed = atomic_fetch_add(&s->number, 1) + 1000;
     sop_status status = sop_txn_begin(s->db, SOP_TXN_WRITE, &txn, &err);
-    for (uint64_t i = 0; i < s->transfers && status == SOP_OK; i++) {
+    for (uint64_t i = 0; (i < s->transfers || !crowded(s)) && status == SOP_OK; i++) {
         status = transfer(txn, &seed);
         if (status == SOP_OK) status = sop_txn_commit(txn);
         atomic_fetch_add(status == SOP_CONFLICT ? &s->conflicts : &s->commits, 1);
@@ -218,7 +226,7 @@ static void test_readers_never_block_nor_fail_beside_writers_and_checkpoints(voi
                   (unsigned long long)s.commits, (unsigned long long)s.conflicts,
                   (unsigned long long)s.reads, (unsigned long long)stats.checkpoints);
     assert_true(s.reads >= READERS && stats.checkpoints > 2);
-    assert_true(s.commits + s.conflicts == s.transfers * WRITERS && s.commits > s.transfers);
+    assert_true(s.commits + s.conflicts >= s.transfers * WRITERS && s.commits > s.transfers);
     sop_test_check(s.db);
     sop_test_close(place);
 }
