@@ -225,6 +225,7 @@ sop_status sop_bulk_finish(sop_bulk *bulk, uint64_t *seq_out)
     uint64_t seq = 0;
     sop_status status = bulk->failed == SOP_OK ? load_finish(bulk, &seq) : bulk->failed;
     if (seq_out != NULL) *seq_out = seq;
+    bulk->failed = status;
     /* On failure the handle stays, so that sop_bulk_error can be asked; sop_bulk_abort frees it. */
     if (status == SOP_OK) bulk_free(bulk);
     return status;

@@ -164,6 +164,14 @@ static sop_status name_write(sop_txn *txn, const char *name, uint64_t id, int pr
                            present ? SOP_BELOW_ABSENT : SOP_BELOW_PRESENT);
 }
 
+/* A change of the catalogue is several writes; after the first there is no way back but to end the transaction. */
+static sop_status written(sop_txn *txn, uint64_t version_before, sop_status status)
+{
+    if (status != SOP_OK && txn->core.write_version != version_before)
+        sop_core_spoil(&txn->core, status);
+    return status;
+}
+
 static sop_status id_next(sop_txn *txn, uint64_t *id_out)
 {
     uint8_t key[1] = {SOP_CATALOGUE_NEXT_ID};
@@ -231,13 +239,14 @@ sop_catalogue__create(sop_txn *txn, const char *name, sop_catalogue_row *row, ui
         return sop_fail(err, SOP_EXISTS, "there is a store \"%.200s\" already", name);
     }
     if (status != SOP_NOT_FOUND) return status;
+    uint64_t before = txn->core.write_version;
     status = id_next(txn, &id);
     row->id = id;
     row->name = sop_str(name);
     if (status == SOP_OK) status = row_write(txn, row, SOP_BELOW_ABSENT);
     if (status == SOP_OK) status = name_write(txn, name, id, 1);
     *id_out = id;
-    return status;
+    return written(txn, before, status);
 }
 
 /* ---- handles ---- */
@@ -320,8 +329,10 @@ sop_status sop_store_create(sop_txn *txn,
     if (status == SOP_OK) status = sop_catalogue__name_check(&txn->core.error, name);
     if (status == SOP_OK) status = reserved_check(&txn->core.error, name, options);
     if (status == SOP_OK) status = sop_catalogue__options_check(options, &row, &txn->core.error);
+    uint64_t before = txn->core.write_version;
     if (status == SOP_OK) status = sop_catalogue__create(txn, name, &row, &id);
-    return status == SOP_OK ? sop_store_open_id(txn, id, store_out) : status;
+    if (status == SOP_OK) status = sop_store_open_id(txn, id, store_out);
+    return written(txn, before, status);
 }
 
 uint64_t sop_store_id(const sop_store *store)
@@ -365,13 +376,14 @@ sop_status sop_store_rename(sop_txn *txn, const char *from, const char *to)
     if (status != SOP_NOT_FOUND) return status;
     sop_catalogue_row row;
     uint8_t *bytes;
+    uint64_t before = txn->core.write_version;
     status = row_copy(txn, id, &row, &bytes);
     row.name = sop_str(to);
     if (status == SOP_OK) status = row_write(txn, &row, SOP_BELOW_PRESENT);
     if (status == SOP_OK) status = name_write(txn, from, id, 0);
     if (status == SOP_OK) status = name_write(txn, to, id, 1);
     sop_free(bytes);
-    return status;
+    return written(txn, before, status);
 }
 
 sop_status sop_store_drop(sop_txn *txn, const char *name)
@@ -385,11 +397,12 @@ sop_status sop_store_drop(sop_txn *txn, const char *name)
     if (status == SOP_OK) status = name_get(txn, name, &id);
     if (status == SOP_OK) status = row_get(txn, id, &row);
     if (status != SOP_OK) return status;
+    uint64_t before = txn->core.write_version;
     sop_catalogue_row_key(id, key);
     status =
         catalogue_write(txn, sop_slice_of(key, sizeof key), (sop_slice){0}, 0, SOP_BELOW_PRESENT);
     if (status == SOP_OK) status = name_write(txn, name, id, 0);
-    return status;
+    return written(txn, before, status);
 }
 
 sop_status sop_store_attributes_set(sop_store *store, sop_slice attributes)
@@ -403,12 +416,13 @@ sop_status sop_store_attributes_set(sop_store *store, sop_slice attributes)
     if (status != SOP_OK) return status;
     sop_catalogue_row row;
     uint8_t *bytes;
+    uint64_t before = txn->core.write_version;
     status = row_copy(txn, store->id, &row, &bytes);
     row.attributes = attributes;
     if (status == SOP_OK) status = row_write(txn, &row, SOP_BELOW_PRESENT);
     if (status == SOP_OK) status = sop_store__row_set(store, &row);
     sop_free(bytes);
-    return status;
+    return written(txn, before, status);
 }
 
 /* ---- looking ---- */

@@ -145,8 +145,12 @@ static sop_status items_count(uint64_t store, const sop_memtree *tree, void *con
 void sop_memtable_rewind(sop_memtable *table, const sop_memtable_root *root, uint64_t seq)
 {
     SOP_ASSERT(!table->in_batch);
-    SOP_ASSERT(seq <= table->seq);
     SOP_ASSERT(root == NULL || root->born <= seq);
+    if (seq >= table->seq) {
+        /* Nothing came after it in this layer. */
+        SOP_ASSERT(root == table->root);
+        return;
+    }
     uint64_t items = 0;
     sop_status status = sop_memtable_stores(root, items_count, &items);
     SOP_ASSERT(status == SOP_OK);

@@ -173,6 +173,7 @@ typedef struct {
     int durable; /* option of that name */
     int tracking;
     int exclusive;        /* holds the commit gate */
+    sop_status spoiled;   /* not SOP_OK: a call failed half way, only ending is left */
     uint64_t deadline_ns; /* boot clock; 0: none */
     uint32_t deadline_ms;
     _Atomic uint32_t cancelled;
@@ -204,6 +205,8 @@ void sop_core_reset(sop_core *core);
 SOP_MUST_CHECK sop_status sop_core_renew(sop_core *core);
 /* Whatever is returned, the snapshot is gone afterwards. */
 SOP_MUST_CHECK sop_status sop_core_commit(sop_core *core);
+/* A call that writes several items failed after the first: the transaction must not commit. */
+void sop_core_spoil(sop_core *core, sop_status status);
 /* Ends the transaction without committing. */
 void sop_core_abort(sop_core *core);
 /* The slot remembers the id while the transaction is open, so const callers may draw it. */

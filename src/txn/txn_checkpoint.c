@@ -31,7 +31,6 @@ static void freeze_apply(sop_engine *engine, sop_state *state, uint64_t seq, voi
 {
     sop_freeze *change = context;
     change->seq = seq;
-    change->status = sop_live__encode(&engine->live_table, seq, &change->live, &change->live_size);
     engine->live->last_seq = seq;
     if (state->layer_count == STATE_LAYERS) state_drop_oldest(state);
     state->layers[state->layer_count] = change->fresh;
@@ -53,9 +52,6 @@ freeze(sop_engine *engine, sop_freeze *change, sop_wal_place *place, sop_error *
         sop_memtable_free(fresh->table);
         sop_free(fresh);
     }
-    if (status == SOP_OK && change->status != SOP_OK) {
-        status = sop_fail(err, change->status, "checkpoint: out of memory");
-    }
     return status;
 }
 
@@ -66,7 +62,8 @@ typedef struct {
     uint64_t base_seq;
     uint64_t conflict_window;
     uint64_t oldest_writer;
-    int applied;
+    int applied;   /* a state has the base */
+    int published; /* and the log has the CHECKPOINT */
 } publish_change;
 
 /* The merged layers stay for validation while a write transaction that began before their end is open and the window allows. */
@@ -201,6 +198,13 @@ static void dead_remove(sop_engine *engine, const dead_list *dead)
     }
 }
 
+static void orphans_remove(sop_engine *engine)
+{
+    dead_list orphans = {engine->orphans, engine->orphan_count};
+    dead_remove(engine, &orphans);
+    engine->orphan_count = 0;
+}
+
 /* ---- the whole ---- */
 
 static sop_status checkpoint_log(sop_engine *engine,
@@ -235,6 +239,7 @@ static sop_status checkpoint_log(sop_engine *engine,
                                .change = publish_apply,
                                .context = change};
         status = sop_engine__log_special(engine, &special, place, err);
+        change->published = status == SOP_OK;
     }
     if (status == SOP_OK && engine->options.sync != SOP_SYNC_FULL) {
         status = sop_engine__sync_all(engine, err);
@@ -279,11 +284,23 @@ static void merge_undo(sop_merge *merge, sop_base *base)
     }
 }
 
-static sop_status checkpoint_merge(sop_engine *engine,
-                                   sop_state *state,
-                                   const sop_freeze *frozen,
-                                   const sop_wal_place *freeze_place,
-                                   sop_error *err)
+/* Up to the CHECKPOINT in the log. */
+static sop_status merge_publish(
+    sop_merge *merge, dead_list *dead, publish_change *change, sop_wal_place *place, sop_error *err)
+{
+    sop_engine *engine = merge->engine;
+    const sop_freeze *frozen = &engine->last_freeze;
+    sop_status status = sop_merge__run(merge, err);
+    if (status == SOP_OK) status = rows_split(merge, frozen->seq, dead, err);
+    if (status == SOP_OK) status = base_build(merge, frozen->seq, &change->base, err);
+    if (status != SOP_OK) return status;
+    /* Held by the checkpoint too: a state that the log refuses may be recycled at any time. */
+    change->base->references = 1;
+    return checkpoint_log(engine, merge, change, place, err);
+}
+
+static sop_status
+checkpoint_merge(sop_engine *engine, sop_state *state, int *published, sop_error *err)
 {
     sop_merge merge = {.engine = engine,
                        .state = state,
@@ -297,24 +314,31 @@ static sop_status checkpoint_merge(sop_engine *engine,
     publish_change change = {0};
     dead_list dead = {0};
     sop_wal_place place;
+    sop_wal_place freeze_place = engine->last_freeze.place;
     sop_blobs_seal_values(engine->blobs);
-    sop_status status = sop_merge__run(&merge, err);
-    if (status == SOP_OK) status = rows_split(&merge, frozen->seq, &dead, err);
-    if (status == SOP_OK) status = base_build(&merge, frozen->seq, &change.base, err);
-    if (status == SOP_OK) {
-        status = checkpoint_log(engine, &merge, &change, &place, err);
-    }
-    if (change.applied) {
+    sop_status status = merge_publish(&merge, &dead, &change, &place, err);
+    *published = change.published;
+    if (change.published) {
         atomic_store_explicit(&engine->base_bytes,
                               live_bytes(change.base->rows, change.base->row_count),
                               memory_order_relaxed);
-        if (status == SOP_OK) status = head_move(engine, &place, freeze_place, err);
-        if (status == SOP_OK) dead_remove(engine, &dead);
+        if (status == SOP_OK) status = head_move(engine, &place, &freeze_place, err);
+        if (status == SOP_OK) {
+            dead_remove(engine, &dead);
+            orphans_remove(engine);
+        }
         atomic_fetch_add_explicit(&engine->checkpoint_bytes, merge.bytes_written,
                                   memory_order_relaxed);
-    } else {
-        merge_undo(&merge, change.base);
-        sop_base__free(change.base);
+    }
+    sop_mutex_lock(&engine->commit_lock);
+    /* A CHECKPOINT whose write failed may yet be found in the log. */
+    int undo = !change.applied || (!change.published && !sop_wal_is_broken(engine->wal));
+    sop_mutex_unlock(&engine->commit_lock);
+    if (undo) merge_undo(&merge, change.base);
+    if (change.base != NULL) {
+        sop_mutex_lock(&engine->commit_lock);
+        sop_engine__base_release(engine, change.base);
+        sop_mutex_unlock(&engine->commit_lock);
     }
     sop_free(dead.segments);
     sop_merge__deinit(&merge);
@@ -348,10 +372,28 @@ static tip_summary tip_look(sop_engine *engine)
     return summary;
 }
 
+static void freeze_forget(sop_engine *engine)
+{
+    sop_free(engine->last_freeze.live);
+    engine->last_freeze = (sop_freeze){0};
+}
+
+/* The live table as of the FREEZE. */
+static sop_status freeze_encode(sop_engine *engine, sop_error *err)
+{
+    sop_freeze *frozen = &engine->last_freeze;
+    if (frozen->live != NULL) return SOP_OK;
+    sop_mutex_lock(&engine->commit_lock);
+    sop_status status =
+        sop_live__encode(&engine->live_table, frozen->seq, &frozen->live, &frozen->live_size);
+    sop_mutex_unlock(&engine->commit_lock);
+    return status == SOP_OK ? SOP_OK : sop_fail(err, status, "checkpoint: out of memory");
+}
+
 /* A new FREEZE, or after some failures (a full disk) the last one again, so that layers do not pile up. */
 static sop_status freeze_or_reuse(sop_engine *engine, const tip_summary *tip, sop_error *err)
 {
-    int reusable = engine->last_freeze.live != NULL && !tip->has_loads;
+    int reusable = engine->last_freeze.seq != 0 && !tip->has_loads;
     if (tip->frozen >= FROZEN_REUSE && reusable) return SOP_OK;
     if (tip->frozen >= FROZEN_MAX) {
         return sop_fail(err, SOP_BUSY, "checkpoint: %u failed before it, reopen the database",
@@ -360,12 +402,9 @@ static sop_status freeze_or_reuse(sop_engine *engine, const tip_summary *tip, so
     sop_freeze change = {0};
     sop_wal_place place;
     sop_status status = freeze(engine, &change, &place, err);
-    if (status != SOP_OK) {
-        sop_free(change.live);
-        return status;
-    }
+    if (status != SOP_OK) return status;
     change.place = place;
-    sop_free(engine->last_freeze.live);
+    freeze_forget(engine);
     engine->last_freeze = change;
     return SOP_OK;
 }
@@ -379,18 +418,18 @@ sop_status sop_engine__checkpoint_locked(sop_engine *engine, sop_error *err)
     if (!tip.changes) return sop_engine__sync_all(engine, err);
     sop_slot *slot = sop_engine__slot_acquire(engine);
     if (slot == NULL) return sop_fail(err, SOP_NO_MEMORY, "checkpoint: out of memory");
+    int published = 0;
     sop_status status = freeze_or_reuse(engine, &tip, err);
+    if (status == SOP_OK) status = freeze_encode(engine, err);
     if (status == SOP_OK) {
         sop_state *state = sop_engine__state_pick(&engine->durable, slot);
         SOP_ASSERT(atomic_load_explicit(&state->seq, memory_order_relaxed) >=
                    engine->last_freeze.seq);
-        status =
-            checkpoint_merge(engine, state, &engine->last_freeze, &engine->last_freeze.place, err);
+        status = checkpoint_merge(engine, state, &published, err);
     }
     sop_engine__slot_release(engine, slot);
-    if (status == SOP_OK) {
-        sop_free(engine->last_freeze.live);
-        engine->last_freeze = (sop_freeze){0};
+    if (published) {
+        freeze_forget(engine);
         atomic_fetch_add_explicit(&engine->checkpoints, 1, memory_order_relaxed);
     }
     return status;

@@ -312,6 +312,12 @@ static sop_status special_add(sop_engine *engine, const sop_special *special, so
     return SOP_OK;
 }
 
+static uint64_t tip_seq(const sop_engine *engine)
+{
+    const sop_state *tip = atomic_load_explicit(&engine->tip, memory_order_relaxed);
+    return atomic_load_explicit(&tip->seq, memory_order_relaxed);
+}
+
 /* Before the first commit of this process: evict incarnations that ended without LEAVE, and JOIN. */
 static sop_status join(sop_engine *engine, sop_error *err)
 {
@@ -323,11 +329,16 @@ static sop_status join(sop_engine *engine, sop_error *err)
         if (peer->gone || memcmp(peer->incarnation, engine->incarnation, 16) == 0) continue;
         sop_special evict = {.type = SOP_TXN_TYPE_EVICT, .body = {peer->incarnation, 16}};
         status = special_add(engine, &evict, err);
-        if (status == SOP_OK) sop_live__leave(&engine->live_table, peer->incarnation);
+        if (status == SOP_OK) {
+            sop_live__leave(&engine->live_table, peer->incarnation, tip_seq(engine));
+        }
     }
     sop_special self = {.type = SOP_TXN_TYPE_JOIN};
     if (status == SOP_OK) status = special_add(engine, &self, err);
-    if (status == SOP_OK) engine->joined = 1;
+    if (status == SOP_OK) {
+        engine->joined = 1;
+        engine->joined_seq = tip_seq(engine);
+    }
     return status;
 }
 
@@ -528,6 +539,17 @@ void sop_core_exclusive(sop_core *core)
     sop_mutex_unlock(&engine->commit_lock);
 }
 
+/* Modes periodic and off. Needs commit_lock. */
+static sop_status append_commit(sop_engine *engine, sop_error *err)
+{
+    sop_error cause = {0};
+    sop_status status = append_open(engine, &cause);
+    if (status == SOP_OK) return SOP_OK;
+    /* A write that failed may have reached the log all the same. */
+    if (sop_wal_is_broken(engine->wal)) status = SOP_COMMIT_UNKNOWN;
+    return sop_fail(err, status, "commit: %.200s", cause.message);
+}
+
 /* Validates, applies, and in modes periodic and off writes the frame. *abandons_out: how often the log had failed by then. */
 static sop_status
 commit_publish(sop_core *core, uint64_t *seq_out, uint32_t *abandons_out) SOP_NO_ANALYSIS
@@ -537,7 +559,7 @@ commit_publish(sop_core *core, uint64_t *seq_out, uint32_t *abandons_out) SOP_NO
     sop_status status = commit_apply(core, seq_out);
     if (status == SOP_CONFLICT) engine->conflicts++;
     if (status == SOP_OK && engine->options.sync != SOP_SYNC_FULL) {
-        status = append_open(engine, &core->error);
+        status = append_commit(engine, &core->error);
     }
     if (status == SOP_OK) commit_account(engine);
     *abandons_out = atomic_load_explicit(&engine->abandons, memory_order_relaxed);

@@ -23,6 +23,7 @@ static void snapshot_take(sop_core *core)
     core->commit_seq = 0;
     atomic_store_explicit(&core->slot->id, 0, memory_order_relaxed);
     core->tracking = 1;
+    core->spoiled = SOP_OK;
     core->write_version++;
     core->snapshot_version++;
     core->conflict = (sop_conflict)SOP_CONFLICT_INIT;
@@ -116,6 +117,11 @@ void sop_core_deinit(sop_core *core)
     atomic_fetch_sub_explicit(&core->engine->open_transactions, 1, memory_order_release);
 }
 
+void sop_core_spoil(sop_core *core, sop_status status)
+{
+    core->spoiled = status;
+}
+
 void sop_core_abort(sop_core *core)
 {
     sop_core__snapshot_drop(core);
@@ -142,6 +148,10 @@ sop_status sop_core_enter_slow(sop_core *core)
 {
     if (core->state == NULL) {
         return sop_fail(&core->error, SOP_INVALID, "the transaction has ended, renew or close it");
+    }
+    if (core->spoiled != SOP_OK) {
+        return sop_fail(&core->error, core->spoiled,
+                        "an earlier call of the transaction failed half way, begin again");
     }
     if (atomic_load_explicit(&core->cancelled, memory_order_relaxed) != 0) {
         return sop_fail(&core->error, SOP_CANCELLED, "the transaction was cancelled");
@@ -257,14 +267,14 @@ sop_status sop_core_write(
     }
     sop_memtable_begin(core->writes, 1);
     sop_status status = sop_memtable_set(core->writes, store, key, value, flags, below);
+    core->write_version++;
     if (status != SOP_OK) {
-        /* A write set has one batch: what could not be added cannot be taken back alone, so the whole transaction is spent. */
+        /* What was set before stays, though perhaps in other nodes. */
         sop_memtable_revert(core->writes);
-        sop_core__snapshot_drop(core);
+        core->write_root = sop_memtable_current(core->writes);
         return sop_fail(&core->error, status, "write set: out of memory");
     }
     core->write_root = sop_memtable_publish(core->writes);
-    core->write_version++;
     return SOP_OK;
 }
 

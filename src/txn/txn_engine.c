@@ -166,6 +166,7 @@ static void engine_release(sop_engine *engine, int keep_backend)
     sop_live__deinit(&engine->live_table);
     sop_free(engine->live_seqs);
     sop_free(engine->value_segments);
+    sop_free(engine->orphans);
     sop_free(engine->last_freeze.live);
     sop_wal_close(engine->wal);
     sop_blobs_close(engine->blobs);
@@ -216,8 +217,12 @@ static sop_status spare_full(sop_status status)
 
 static sop_status close_write(sop_engine *engine, sop_error *err)
 {
-    if (engine->options.read_only || atomic_load_explicit(&engine->failed, memory_order_acquire)) {
-        return SOP_OK;
+    if (engine->options.read_only) return SOP_OK;
+    if (atomic_load_explicit(&engine->failed, memory_order_acquire)) {
+        uint64_t synced = atomic_load_explicit(&engine->synced_seq, memory_order_acquire);
+        if (synced >= sop_engine_durable_seq(engine)) return SOP_OK;
+        return sop_fail(err, SOP_IO, "close: the last commits may be lost, the log failed: %.160s",
+                        engine->failure.message);
     }
     sop_status status = sop_engine__sync_all(engine, err);
     if (status == SOP_OK && sop_engine__log_pending(engine) > CLOSE_CHECKPOINT_BYTES) {

@@ -19,6 +19,7 @@ typedef struct {
 typedef struct {
     uint8_t incarnation[16];
     int gone;             /* LEAVE or EVICT: refuses, remembers a few outcomes */
+    uint64_t gone_seq;    /* of the EVICT, when this process wrote it; else 0 */
     uint64_t highest;     /* highest counter seen in the log */
     uint64_t lowest_open; /* everything below is closed */
     uint64_t forgotten;   /* outcomes of counters up to this one are no longer known */
@@ -38,7 +39,10 @@ typedef struct {
 
 SOP_MUST_CHECK sop_status sop_live__join(sop_live_table *table, const uint8_t incarnation[16]);
 sop_live_peer *sop_live__find(const sop_live_table *table, const uint8_t incarnation[16]);
-void sop_live__leave(sop_live_table *table, const uint8_t incarnation[16]);
+/* seq: of the EVICT that this process wrote; 0: read from the log. */
+void sop_live__leave(sop_live_table *table, const uint8_t incarnation[16], uint64_t seq);
+/* Everything above seq has not happened. */
+void sop_live__rewind(sop_live_table *table, uint64_t seq);
 /* Never fails: when memory is short the outcome is counted as forgotten. */
 void sop_live__commit(sop_live_peer *peer, uint64_t counter, uint64_t lowest_open, uint64_t seq);
 /* Commits above upto are left out. */
@@ -164,10 +168,9 @@ typedef struct sop_slots {
 /* The last FREEZE that no CHECKPOINT answered yet. */
 typedef struct {
     sop_layer *fresh;
-    uint64_t seq;
-    uint8_t *live; /* the live table as of the FREEZE */
+    uint64_t seq;  /* 0: there is none */
+    uint8_t *live; /* the live table as of the FREEZE; NULL: not encoded yet */
     size_t live_size;
-    sop_status status;
     sop_wal_place place;
 } sop_freeze;
 
@@ -222,6 +225,7 @@ struct sop_engine {
     sop_state *states_newest;
     uint32_t commits_since_reclaim;
     int joined;
+    uint64_t joined_seq; /* of the JOIN */
     uint64_t commits, conflicts;
     sop_live_table live_table;
     uint64_t *live_seqs; /* scratch of reclaim */
@@ -245,6 +249,9 @@ struct sop_engine {
     sop_wal_place head_place;
     sop_value_segment *value_segments;
     size_t value_segment_count;
+    uint64_t *
+        orphans; /* segments found at the open that nothing refers to; removed once the head has moved */
+    size_t orphan_count, orphan_capacity;
     sop_freeze last_freeze;
 
     _Atomic uint64_t memtable_bytes; /* of layers above the base */
@@ -281,6 +288,8 @@ void sop_engine__state_push(sop_engine *engine, sop_state *state, uint64_t seq);
 void sop_engine__durable_set(sop_engine *engine, sop_state *state);
 void sop_engine__reclaim(sop_engine *engine);
 void sop_engine__abandon(sop_engine *engine);
+/* One reference less; at the last one the base is put aside. */
+void sop_engine__base_release(sop_engine *engine, sop_base *base);
 /* Needs no lock: frees what reclaim put aside. */
 void sop_engine__bury(sop_engine *engine);
 sop_layer *sop_layer__new(void);

@@ -110,14 +110,31 @@ static int ring_resize(sop_live_peer *peer, uint32_t capacity)
     return 1;
 }
 
-void sop_live__leave(sop_live_table *table, const uint8_t incarnation[16])
+void sop_live__leave(sop_live_table *table, const uint8_t incarnation[16], uint64_t seq)
 {
     sop_live_peer *peer = sop_live__find(table, incarnation);
     if (peer == NULL || peer->gone) return;
     peer->gone = 1;
+    peer->gone_seq = seq;
     table->gone++;
     if (peer->capacity > LIVE_RECENT_GONE) (void)ring_resize(peer, LIVE_RECENT_GONE);
     if (table->gone > LIVE_GONE_MAX) forget_oldest_gone(table);
+}
+
+void sop_live__rewind(sop_live_table *table, uint64_t seq)
+{
+    for (size_t i = 0; i < table->count; i++) {
+        sop_live_peer *peer = table->peers[i];
+        if (peer->gone && peer->gone_seq > seq) {
+            peer->gone = 0;
+            peer->gone_seq = 0;
+            table->gone--;
+        }
+        while (peer->count > 0 && ring_at(peer, peer->count - 1)->seq > seq) {
+            peer->next = (peer->next + peer->capacity - 1) % peer->capacity;
+            peer->count--;
+        }
+    }
 }
 
 void sop_live__commit(sop_live_peer *peer, uint64_t counter, uint64_t lowest_open, uint64_t seq)

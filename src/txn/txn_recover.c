@@ -151,9 +151,8 @@ static sop_status data_apply(replay *r, const sop_wal_txn_view *txn)
 
 static sop_status freeze_apply(replay *r, uint64_t seq)
 {
-    if (r->layer_count > FROZEN_MAX) {
-        return SOP_OK; /* after many failed checkpoints: one layer holds the rest */
-    }
+    /* After many failed checkpoints one layer holds the rest, and room is left for the next FREEZE. */
+    if (r->layer_count >= FROZEN_MAX) return SOP_OK;
     sop_layer *layer = sop_layer__new();
     if (layer == NULL) return sop_fail(r->err, SOP_NO_MEMORY, "recovery: out of memory");
     r->layers[r->layer_count - 1]->last_seq = seq;
@@ -175,10 +174,10 @@ static sop_status txn_apply(replay *r, const sop_wal_txn_view *txn)
                    ? SOP_OK
                    : sop_fail(r->err, SOP_NO_MEMORY, "recovery: out of memory");
     case SOP_TXN_TYPE_LEAVE:
-        sop_live__leave(live, txn->head.incarnation);
+        sop_live__leave(live, txn->head.incarnation, 0);
         return SOP_OK;
     case SOP_TXN_TYPE_EVICT:
-        if (txn->body.size == 16) sop_live__leave(live, txn->body.data);
+        if (txn->body.size == 16) sop_live__leave(live, txn->body.data, 0);
         return SOP_OK;
     case SOP_TXN_TYPE_FREEZE:
         return freeze_apply(r, txn->seq);
@@ -243,7 +242,12 @@ static sop_status base_open(replay *r, const sop_wal_frame *head)
     return sop_segments_open(engine->blobs, NULL, 0, &r->base->segments, r->err);
 }
 
-static sop_status orphan_remove(uint64_t segment, uint64_t size, void *context)
+/*
+ * Whoever wrote before may have moved the head without its name becoming durable, even if a sync of the folder succeeds now. A power
+ * cut would bring back an older head and the base that it names; so what looks like waste goes only after this process has moved the
+ * head itself.
+ */
+static sop_status orphan_note(uint64_t segment, uint64_t size, void *context)
 {
     const replay *r = context;
     (void)size;
@@ -253,11 +257,15 @@ static sop_status orphan_remove(uint64_t segment, uint64_t size, void *context)
     for (size_t i = 0; i < r->segment_count; i++) {
         if (r->segments[i] == segment) return SOP_OK;
     }
-    sop_error ignored;
-    if (sop_segment_remove(r->engine->blobs, segment, &ignored) != SOP_OK) {
-        sop_engine__log(r->engine, SOP_LOG_WARNING, "event=orphan_kept message=\"%s\"",
-                        ignored.message);
+    sop_engine *engine = r->engine;
+    if (engine->orphan_count == engine->orphan_capacity) {
+        size_t capacity = engine->orphan_capacity * 2 + 16;
+        uint64_t *grown = sop_realloc(engine->orphans, capacity * sizeof *grown);
+        if (grown == NULL) return SOP_OK; /* the next open finds it again */
+        engine->orphans = grown;
+        engine->orphan_capacity = capacity;
     }
+    engine->orphans[engine->orphan_count++] = segment;
     return SOP_OK;
 }
 
@@ -314,12 +322,7 @@ static sop_status replay_all(replay *r, const sop_wal_options *options)
         status = sop_wal_start(engine->wal, clean, r->err);
     }
     if (status == SOP_OK && !engine->options.read_only) {
-        /* A head that is seen but not yet durable could still give way to the one before it, whose segments must be there. */
-        const sop_backend_ops *ops = options->backend->ops;
-        status = ops->folder_sync(options->backend, "head", r->err);
-    }
-    if (status == SOP_OK && !engine->options.read_only) {
-        status = sop_segments_list(engine->blobs, orphan_remove, r, r->err);
+        status = sop_segments_list(engine->blobs, orphan_note, r, r->err);
     }
     return status;
 }

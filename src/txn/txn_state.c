@@ -187,10 +187,15 @@ static void base_put_aside(sop_engine *engine, sop_base *base)
     engine->dead_bases[engine->dead_base_count++] = base;
 }
 
+void sop_engine__base_release(sop_engine *engine, sop_base *base)
+{
+    SOP_ASSERT(base->references > 0);
+    if (--base->references == 0) base_put_aside(engine, base);
+}
+
 void sop_engine__state_recycle(sop_engine *engine, sop_state *state)
 {
-    SOP_ASSERT(state->base->references > 0);
-    if (--state->base->references == 0) base_put_aside(engine, state->base);
+    sop_engine__base_release(engine, state->base);
     for (uint32_t i = 0; i < state->layer_count; i++) {
         sop_layer *layer = state->layers[i];
         SOP_ASSERT(layer->references > 0);
@@ -327,6 +332,10 @@ void sop_engine__abandon(sop_engine *engine)
     sop_memtable_rewind(engine->live->table, durable->roots[durable->layer_count - 1],
                         atomic_load_explicit(&durable->seq, memory_order_relaxed));
     atomic_store_explicit(&engine->tip, durable, memory_order_seq_cst);
+    /* The seqs are given again, so nobody may be remembered under them. */
+    uint64_t seq = atomic_load_explicit(&durable->seq, memory_order_relaxed);
+    sop_live__rewind(&engine->live_table, seq);
+    if (engine->joined_seq > seq) engine->joined = 0;
 }
 
 /* The seq of the oldest announced snapshot, UINT64_MAX when there is none. */

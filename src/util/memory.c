@@ -26,6 +26,11 @@ int sop_memory_fail_reached(void)
     return atomic_load_explicit(&fail_reached, memory_order_relaxed);
 }
 
+uint64_t sop_memory_fail_left(void)
+{
+    return atomic_load_explicit(&fail_countdown, memory_order_relaxed);
+}
+
 SOP_COLD static int must_fail_slow(void)
 {
     uint64_t left = atomic_fetch_sub_explicit(&fail_countdown, 1, memory_order_relaxed);

@@ -18,5 +18,7 @@ char *sop_strdup(const char *text);
    set. 0 switches it off. Returns nothing; sop_memory_fail_reached tells whether it struck. */
 void sop_memory_fail_at(uint64_t n, int always);
 int sop_memory_fail_reached(void);
+/* Allocations left until the one that fails; 0: none will. So a run counts its allocations. */
+uint64_t sop_memory_fail_left(void);
 
 #endif
