@@ -9,15 +9,23 @@
 
 #include "sop/sop.h"
 
-/* Exit codes: 0 done, 1 failed, 2 wrong use, 3 not found (get, info), 130 interrupted. */
-enum { CLI_OK = 0, CLI_FAILED = 1, CLI_USAGE = 2, CLI_ABSENT = 3, CLI_INTERRUPTED = 130 };
+/* Exit codes, as in docs/man/sop.1. */
+enum {
+    CLI_OK = 0,
+    CLI_FAILED = 1,
+    CLI_USAGE = 2,  /* wrong use: nothing was done */
+    CLI_ABSENT = 3, /* no such database, store or key */
+    CLI_DAMAGED = 4,
+    CLI_INTERRUPTED = 130
+};
 
 /* ---- arguments ---- */
 
 /* An option of a command: a flag, or one with a value. */
 typedef struct {
-    const char *name; /* without dashes */
-    int has_value;
+    const char *name;  /* without dashes */
+    const char *value; /* what to give, as shown in the help; NULL: a flag */
+    const char *text;  /* what it does */
 } cli_option;
 
 enum { CLI_ARGS_MAX = 64 };
@@ -30,6 +38,7 @@ typedef struct {
     const char *values[CLI_ARGS_MAX]; /* by option; "" for a flag that is set, NULL: not given */
     int json;                         /* --json */
     int quiet;                        /* --quiet */
+    int help;                         /* --help */
 } cli_args;
 
 typedef struct {

@@ -7,24 +7,58 @@
 
 #include "cli/cli.h"
 
-static const cli_option NONE[] = {{NULL, 0}};
+/* Options that several commands share, with one meaning. */
+/* clang-format off */
+#define FROM   {"from", "KEY", "begin at this key"}
+#define TO     {"to", "KEY", "end before this key"}
+#define PREFIX {"prefix", "KEY", "only keys that begin so"}
+#define OUTPUT {"output", "FILE", "write there"}
+/* clang-format on */
+
+static const cli_option NONE[] = {{0}};
 static const cli_option CREATE_OPTIONS[] = {
-    {"duplicates", 0}, {"inline-max", 1}, {"describe", 1}, {NULL, 0}};
+    {"duplicates", NULL, "several items of the store may have equal keys"},
+    {"inline-max", "BYTES", "larger values of the store lie apart (2048; at most 16384)"},
+    {"describe", "TEXT", "what the store holds, shown by info"},
+    {0}};
+static const cli_option GET_OPTIONS[] = {{"offset", "BYTES", "leave out that much at the front"},
+                                         {"size", "BYTES", "print no more than that"},
+                                         {0}};
+static const cli_option PUT_OPTIONS[] = {{"file", "FILE", "take the value from a file"},
+                                         {"add", NULL, "refuse if the key is there already"},
+                                         {0}};
+static const cli_option RANGE_OPTIONS[] = {FROM, TO, PREFIX, {0}};
 static const cli_option SCAN_OPTIONS[] = {
-    {"from", 1},    {"to", 1}, {"prefix", 1},    {"reverse", 0},     {"limit", 1},
-    {"at-rank", 1}, {"at", 1}, {"keys-only", 0}, {"values-only", 0}, {NULL, 0}};
-static const cli_option RANGE_OPTIONS[] = {{"from", 1}, {"to", 1}, {"prefix", 1}, {NULL, 0}};
-static const cli_option PUT_OPTIONS[] = {{"file", 1}, {"add", 0}, {NULL, 0}};
-static const cli_option GET_OPTIONS[] = {{"offset", 1}, {"size", 1}, {NULL, 0}};
-static const cli_option IMPORT_OPTIONS[] = {{"key", 1},  {"format", 1},  {"skip-bad", 1},
-                                            {"text", 0}, {"replace", 0}, {"no-header", 0},
-                                            {NULL, 0}};
-static const cli_option EXPORT_OPTIONS[] = {{"output", 1}, {"format", 1}, {"from", 1},
-                                            {"to", 1},     {"prefix", 1}, {NULL, 0}};
-static const cli_option DUMP_OPTIONS[] = {{"map", 0}, {"log", 1}, {"output", 1}, {NULL, 0}};
-static const cli_option CHECK_OPTIONS[] = {{"quick", 0}, {NULL, 0}};
-static const cli_option DROP_OPTIONS[] = {{"yes", 0}, {NULL, 0}};
-static const cli_option BENCH_OPTIONS[] = {{"items", 1}, {"sync", 1}, {NULL, 0}};
+    FROM,
+    TO,
+    PREFIX,
+    {"reverse", NULL, "go backwards"},
+    {"limit", "N", "print at most N items"},
+    {"at-rank", "N", "begin at item N, counted from 0"},
+    {"at", "PERCENT", "begin at a part of the way, such as 50%"},
+    {"keys-only", NULL, "leave out the values"},
+    {"values-only", NULL, "leave out the keys"},
+    {"wide", NULL, "on a terminal: do not cut lines to its width"},
+    {0}};
+static const cli_option IMPORT_OPTIONS[] = {
+    {"key", "FIELD,...", "the field or fields that make the key, such as id or size.download"},
+    {"format", "FORMAT", "ndjson, json, csv or tsv; else seen from the input"},
+    {"skip-bad", "FILE", "go on after bad records; FILE tells which and why"},
+    {"replace", NULL, "overwrite what has the same key"},
+    {"text", NULL, "csv, tsv: take every cell as text, also numbers"},
+    {"no-header", NULL, "csv, tsv: no line of names; fields are c1, c2 ..."},
+    {0}};
+static const cli_option EXPORT_OPTIONS[] = {
+    FROM, TO, PREFIX, {"format", "FORMAT", "ndjson (one a line) or json"}, OUTPUT, {0}};
+static const cli_option DUMP_OPTIONS[] = {
+    {"map", NULL, "list every range of bytes in use: file, offset, length, owner"},
+    {"log", "SEQ", "list what was committed after SEQ, as far as the log goes back"},
+    OUTPUT,
+    {0}};
+static const cli_option CHECK_OPTIONS[] = {{"quick", NULL, "do not read large values"}, {0}};
+static const cli_option DROP_OPTIONS[] = {{"yes", NULL, "do not ask"}, {0}};
+static const cli_option BENCH_OPTIONS[] = {
+    {"items", "N", "how many items (200000)"}, {"sync", "MODE", "full, periodic or off"}, {0}};
 
 static const cli_command COMMANDS[] = {
     {"create", "DB [STORE]", "make a database, and a store in it", 1, 2, CREATE_OPTIONS,
@@ -102,6 +136,7 @@ int cli_fail(const cli_args *args, sop_status status, const sop_error *err)
         err != NULL && err->message[0] != '\0' ? err->message : sop_status_text(status);
     (void)cli_error(args, "%s", text);
     if (cli_interrupted()) return CLI_INTERRUPTED;
+    if (status == SOP_CORRUPT) return CLI_DAMAGED;
     return status == SOP_NOT_FOUND ? CLI_ABSENT : CLI_FAILED;
 }
 
@@ -150,17 +185,21 @@ static int option_parse(cli_args *args, int argc, char **argv, int *i)
     const char *name = argv[*i] + 2;
     const char *equals = strchr(name, '=');
     size_t size = equals == NULL ? strlen(name) : (size_t)(equals - name);
-    if (size == 4 && strncmp(name, "json", 4) == 0) {
+    if (strcmp(name, "json") == 0) {
         args->json = 1;
         return 0;
     }
-    if (size == 5 && strncmp(name, "quiet", 5) == 0) {
+    if (strcmp(name, "quiet") == 0) {
         args->quiet = 1;
+        return 0;
+    }
+    if (strcmp(name, "help") == 0) {
+        args->help = 1;
         return 0;
     }
     int index = option_index(args, name, size);
     if (index < 0) return cli_usage_error(args, "unknown option --%.*s", (int)size, name);
-    if (!args->options[index].has_value) {
+    if (args->options[index].value == NULL) {
         if (equals != NULL) return cli_usage_error(args, "--%.*s takes no value", (int)size, name);
         args->values[index] = "";
         return 0;
@@ -190,7 +229,7 @@ static int args_parse(cli_args *args, const cli_command *command, int argc, char
             args->positional[args->count++] = argv[i];
         }
     }
-    if (args->count < command->positional_min) {
+    if (args->count < command->positional_min && !args->help) {
         return cli_usage_error(args, "usage: sop %s %s", command->name, command->arguments);
     }
     return 0;
@@ -198,14 +237,22 @@ static int args_parse(cli_args *args, const cli_command *command, int argc, char
 
 /* ---- help ---- */
 
+static void help_option(const char *name, const char *value, const char *text)
+{
+    char left[32];
+    (void)snprintf(left, sizeof left, "--%s%s%s", name, value == NULL ? "" : " ",
+                   value == NULL ? "" : value);
+    (void)printf("  %-18s %s\n", left, text);
+}
+
 static void help_command(const cli_command *command)
 {
-    (void)printf("sop %s %s\n    %s\n", command->name, command->arguments, command->summary);
-    for (int i = 0; command->options[i].name != NULL; i++) {
-        (void)printf("    --%s%s\n", command->options[i].name,
-                     command->options[i].has_value ? " VALUE" : "");
+    (void)printf("usage: sop %s %s\n\n%s\n\n", command->name, command->arguments, command->summary);
+    for (const cli_option *o = command->options; o->name != NULL; o++) {
+        help_option(o->name, o->value, o->text);
     }
-    (void)printf("    --json    for machines\n");
+    help_option("json", NULL, "results as JSON, for machines");
+    help_option("quiet", NULL, "no progress and no summary");
 }
 
 int cmd_help(const cli_args *args)
@@ -225,8 +272,8 @@ int cmd_help(const cli_args *args)
         (void)printf("  %-8s %-22s %s\n", COMMANDS[i].name, COMMANDS[i].arguments,
                      COMMANDS[i].summary);
     }
-    (void)printf("\nDB is a folder, file:FOLDER?sync=off..., or memory:. Keys and values are text; "
-                 "\\xNN stands for a byte.\n");
+    (void)printf("\nDB is a folder, or file:FOLDER?sync=off and so on. \\xNN in a key stands for a "
+                 "byte.\nsop help COMMAND lists the options of a command; man sop tells all.\n");
     return CLI_OK;
 }
 
@@ -248,8 +295,12 @@ int cli_run(int argc, char **argv)
     args.options = command->options;
     int code = args_parse(&args, command, argc, argv);
     if (code != 0) return code;
+    if (args.help) {
+        help_command(command);
+        return CLI_OK;
+    }
     code = command->run(&args);
-    if (fflush(stdout) != 0 && code == CLI_OK) {
+    if ((ferror(stdout) || fflush(stdout) != 0) && code == CLI_OK) {
         return cli_error(&args, "writing the output: %s",
                          cli_reason(errno, (char[CLI_REASON_SIZE]){0}));
     }
