@@ -17,4 +17,8 @@ if files | xargs -0 grep -nE '^.{141,}' >&2; then
     echo "format: these lines are longer than 140" >&2
     exit 1
 fi
+if files | xargs -0 wc -l | awk '$1 > 800 && $2 != "total" { print; found = 1 } END { exit !found }' >&2; then
+    echo "format: a file over 800 lines wants to be two files" >&2
+    exit 1
+fi
 echo "format: every file is as clang-format 14 writes it"

@@ -11,7 +11,6 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-FILE_LINES_MAX = 800
 
 
 def tidy(build, path):
@@ -19,15 +18,6 @@ def tidy(build, path):
         ["clang-tidy-14", "--quiet", "-p", str(build), path], capture_output=True, text=True, check=False
     )
     return run.returncode, path, run.stdout
-
-
-def long_files():
-    listed = subprocess.run(["git", "ls-files", "*.c", "*.h"], cwd=ROOT, capture_output=True, text=True, check=True)
-    for name in listed.stdout.split():
-        path = ROOT / name
-        lines = path.read_text().count("\n") if path.exists() else 0
-        if lines > FILE_LINES_MAX:
-            yield f"{name}: {lines} lines exceed {FILE_LINES_MAX}: it wants to be two files"
 
 
 def main():
@@ -39,9 +29,6 @@ def main():
         if path.startswith(("src/", "programs/")) and (not wanted or entry["file"] in wanted):
             files.append(entry["file"])
     failed = 0
-    for problem in long_files():
-        failed += 1
-        print(problem)
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
         for code, _, output in pool.map(lambda path: tidy(build, path), sorted(set(files))):
             if code != 0:

@@ -111,6 +111,14 @@ void sop_test_check(sop_db *db)
     assert_int_equal(report.findings, 0);
 }
 
+void sop_test_value_is(sop_store *store, sop_txn *txn, sop_slice key, sop_slice want)
+{
+    sop_slice got;
+    SOP_TEST_OK(txn, sop_store_get(store, key, &got));
+    assert_int_equal(got.size, want.size);
+    if (want.size != 0) assert_memory_equal(got.data, want.data, want.size);
+}
+
 void sop_test_shell(const char *format, ...)
 {
     char command[1024];

@@ -39,6 +39,7 @@ sop_store *sop_test_store(sop_txn *txn, const char *name);
 /* In a transaction of its own; id of the store. */
 uint64_t sop_test_create(sop_db *db, const char *name, const sop_store_options *options);
 void sop_test_check(sop_db *db);
+void sop_test_value_is(sop_store *store, sop_txn *txn, sop_slice key, sop_slice want);
 
 /* A shell command that must succeed. */
 void sop_test_shell(const char *format, ...) __attribute__((format(printf, 1, 2)));
