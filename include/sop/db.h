@@ -238,8 +238,9 @@ SOP_API SOP_MUST_CHECK sop_status sop_db_checkpoint(sop_db *db, sop_error *err);
  * report_out   begun with SOP_CHECK_REPORT_INIT; what was read and found, also on failure.
  * err          what went wrong; may be NULL.
  *
- * Returns:   SOP_OK (no findings); SOP_CORRUPT (findings; the first is in the report and in err);
- *            SOP_CANCELLED; SOP_IO; SOP_INVALID; SOP_NO_MEMORY; what progress returned.
+ * Returns:   SOP_OK (no findings); SOP_CORRUPT (damage was found; the first finding is in the
+ *            report and in err); SOP_IO (something could not be read, nothing else was found);
+ *            SOP_CANCELLED; SOP_INVALID; SOP_NO_MEMORY; what progress returned.
  * Threads:   any; the callbacks run in the calling thread.
  * Cost:      reads every live byte once (quick: every node, no large value).
  * Since:     0.1

@@ -163,7 +163,7 @@ static int value_segment_quiet(sop_engine *engine, uint64_t segment, uint64_t ba
     return entry->quiet_seq <= base_seq;
 }
 
-/* Takes the rows of dead segments out of the table and lists them. */
+/* Takes the rows without live bytes out of the table and lists those whose segment can go. */
 static sop_status rows_split(sop_merge *merge, uint64_t base_seq, dead_list *dead, sop_error *err)
 {
     dead->count = 0;
@@ -175,13 +175,12 @@ static sop_status rows_split(sop_merge *merge, uint64_t base_seq, dead_list *dea
         const sop_segment_row row = merge->rows[i];
         int own_values =
             row.kind == SOP_SEGMENT_VALUES && row.segment >> 24 == engine->short_incarnation;
-        int removable =
-            row.live == 0 && (!own_values || value_segment_quiet(engine, row.segment, base_seq));
-        if (removable) {
-            dead->segments[dead->count++] = row.segment;
-        } else {
+        if (row.live != 0) {
             merge->rows[kept++] = row;
+        } else if (!own_values || value_segment_quiet(engine, row.segment, base_seq)) {
+            dead->segments[dead->count++] = row.segment;
         }
+        /* Else left out, for nobody has synced what nobody refers to; the next checkpoint asks again. */
     }
     merge->row_count = kept;
     return SOP_OK;

@@ -24,6 +24,7 @@ typedef struct {
     sop_check_report *report;
     uint8_t *buffer;
     uint64_t interrupts;
+    int damaged;    /* something was found that is not a mere failure to read */
     uint64_t *live; /* beside the rows of the base */
     uint64_t store; /* being walked */
     /* map */
@@ -87,6 +88,7 @@ static sop_status stores_walk(inspection *in, store_fn fn)
 static void finding(sop_status status, const char *message, void *context)
 {
     inspection *in = context;
+    if (status != SOP_IO) in->damaged = 1;
     if (in->report->findings++ == 0) {
         (void)snprintf(in->report->first, sizeof in->report->first, "%s", message);
     }
@@ -325,7 +327,7 @@ sop_status sop_engine_check(sop_engine *engine,
     inspection_end(&in);
     sop_mutex_unlock(&engine->checkpoint_lock);
     if (status == SOP_OK && out->findings != 0) {
-        return sop_fail(err, SOP_CORRUPT, "%llu findings, the first: %.180s",
+        return sop_fail(err, in.damaged ? SOP_CORRUPT : SOP_IO, "%llu findings, the first: %.180s",
                         (unsigned long long)out->findings, out->first);
     }
     return status;

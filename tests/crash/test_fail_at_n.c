@@ -21,25 +21,21 @@
 #include "support/support.h"
 
 /* How many places of a sweep are tried without SOP_SOAK. */
-enum { MEMORY_POINTS = 60, DISK_POINTS = 2, SPACE_POINTS = 40 };
+enum { MEMORY_POINTS = 60, DISK_POINTS = 2, SPACE_POINTS = 40, WRITEBACK_POINTS = 60 };
 
 static uint64_t seed;
 
 /* Every step-th place, shifted by chance so that different seeds see different ones. */
-static void sweep(fault_case c, uint64_t calls, uint64_t points)
+static void sweep(fault_case *c, uint64_t *nth, uint64_t calls, uint64_t points)
 {
     uint64_t step = sop_test_soak() || calls <= points ? 1 : calls / points;
-    uint64_t dice = c.seed + c.kinds + (uint64_t)c.effect;
+    uint64_t dice = c->seed + c->kinds + (uint64_t)c->effect;
     for (uint64_t n = 1 + sop_test_random(&dice) % step; n <= calls; n += step) {
-        if (c.kinds == 0) {
-            c.memory_nth = n;
-        } else {
-            c.nth = n;
-        }
+        *nth = n;
         uint64_t bits = sop_test_random(&dice);
-        c.go_on = (int)(bits & 1);
-        c.kill = (int)(bits >> 1 & 1);
-        fault_case_run(&c);
+        c->go_on = (int)(bits & 1);
+        c->kill = (int)(bits >> 1 & 1);
+        fault_case_run(c);
     }
 }
 
@@ -48,8 +44,9 @@ static void memory_sweep(int sync)
     fault_case c = {.sync = sync, .seed = seed};
     uint64_t calls = fault_calls(&c, 0);
     print_message("%" PRIu64 " allocations, seed %" PRIu64 "\n", calls, seed);
-    for (c.always = 0; c.always <= 1; c.always++)
-        sweep(c, calls, MEMORY_POINTS);
+    for (c.always = 0; c.always <= 1; c.always++) {
+        sweep(&c, &c.memory_nth, calls, MEMORY_POINTS);
+    }
 }
 
 static void test_any_allocation_may_fail_in_mode_full(void **state)
@@ -81,7 +78,7 @@ static void disk_sweep(int sync)
             c.always = form & 1;
             c.status = (form & 2) != 0 ? SOP_FULL : SOP_IO;
             c.effect = form / 4;
-            sweep(c, calls, DISK_POINTS);
+            sweep(&c, &c.nth, calls, DISK_POINTS);
         }
     }
 }
@@ -96,6 +93,22 @@ static void test_any_operation_of_the_disk_may_fail_in_mode_off(void **state)
 {
     (void)state;
     disk_sweep(SOP_SYNC_OFF);
+}
+
+/* The kernel drops what was written to a file, and tells whoever syncs it next, once: no sync may be tried again. */
+static void writeback_sweep(int sync)
+{
+    fault_case c = {.sync = sync, .seed = seed};
+    uint64_t calls = fault_calls(&c, SOP_FAULTY_WRITE);
+    print_message("write-back: %" PRIu64 " writes, seed %" PRIu64 "\n", calls, seed);
+    sweep(&c, &c.writeback, calls, WRITEBACK_POINTS);
+}
+
+static void test_any_write_back_may_fail(void **state)
+{
+    (void)state;
+    writeback_sweep(SOP_SYNC_FULL);
+    writeback_sweep(SOP_SYNC_OFF);
 }
 
 /* The medium is full from some byte on; with space again the same handle goes on. */
@@ -132,6 +145,7 @@ int main(void)
         cmocka_unit_test(test_any_allocation_may_fail_in_mode_off),
         cmocka_unit_test(test_any_operation_of_the_disk_may_fail_in_mode_full),
         cmocka_unit_test(test_any_operation_of_the_disk_may_fail_in_mode_off),
+        cmocka_unit_test(test_any_write_back_may_fail),
         cmocka_unit_test(test_a_full_medium_only_refuses),
     };
     seed = sop_test_seed(20261122);

@@ -20,7 +20,7 @@ typedef struct {
     sop_status status; /* SOP_IO, SOP_FULL */
     uint64_t
         space; /* else: the medium has this many bytes, until the workload is over; 0: no bound */
-    int writeback; /* the status of a sync comes from a failed write-back: the n-th sync after it */
+    uint64_t writeback; /* else: the file of the n-th write could not be written back; 0: none */
     int sync;      /* SOP_SYNC_... */
     int go_on;     /* after a call failed the transaction goes on with the others */
     int kill;      /* the process is killed at the end, else it closes the database */
@@ -49,6 +49,8 @@ typedef struct {
     uint64_t dice;
     const char *step;
     uint64_t refused; /* calls that failed */
+    uint64_t writes;  /* seen by the hook of write-backs */
+    int writeback_struck;
 } fault_run;
 
 /* The whole: workload, judgement, freeing. What is wrong is told with the command that runs this case again. */

@@ -513,7 +513,9 @@ static void conflict(fault_run *run)
     int wrote = !winner.dead && winner.next.stores[0].item[9][0] == run->number;
     work_end(&winner, SOP_OK);
     put(&loser, 0, 11);
-    int loses = read && wrote && run->count != count;
+    /* Without a write of its own its snapshot is as good as any. */
+    int writes = !loser.dead && loser.next.stores[0].item[11][0] == run->number;
+    int loses = read && wrote && writes && run->count != count;
     if (!loses) loser.dead = 1;
     work_end(&loser, SOP_CONFLICT);
 }
