@@ -15,6 +15,7 @@
 #include "support/support.h"
 #include "util/bytes.h"
 #include "util/memory.h"
+#include "util/world.h"
 
 static const uint8_t ID[16] = "database of test";
 #define INCARNATION 0x1234567890u
@@ -348,6 +349,76 @@ static void test_names_of_segments(void **state)
     assert_int_equal(sop_blob__parse_name(""), 0);
 }
 
+enum { TASKS = 3, TURNS = 150 };
+typedef struct {
+    fixture *f;
+    const sop_segment_row *rows;
+    size_t count;
+    const sop_address *addresses;
+    uint64_t random;
+    int failed;
+} reader_task;
+
+/* Opens sets, reads through them, marks blobs as verified, lets go. */
+static void reader_run(void *argument)
+{
+    reader_task *task = argument;
+    for (int turn = 0; turn < TURNS; turn++) {
+        sop_segments *set = NULL;
+        if (sop_segments_open(task->f->blobs, task->rows, task->count, &set, NULL) != SOP_OK) {
+            task->failed = 1;
+            return;
+        }
+        for (int i = 0; i < 40; i++) {
+            size_t at = (size_t)(sop_test_random(&task->random) % BLOBS);
+            const uint8_t *data = NULL;
+            int first = 0;
+            sop_status status = sop_blob_read(set, task->addresses[at], &data, &first, NULL);
+            if (status != SOP_OK || data[0] != byte_of(at, 0)) task->failed = 1;
+            if (status == SOP_OK && first) sop_blob_verified(set, task->addresses[at]);
+        }
+        sop_segments_release(set);
+    }
+}
+
+static void test_threads_share_maps_while_segments_come_and_go(void **state)
+{
+    (void)state;
+    fixture f = fixture_new();
+    sop_error err = {0};
+    sop_address addresses[BLOBS];
+    sop_blob_writer *writer = write_many(&f, SOP_SEGMENT_NODES, 1 << 18, addresses, 5000);
+    const sop_segment_row *rows = NULL;
+    size_t count = 0;
+    assert_int_equal(sop_blob_writer_finish(writer, &rows, &count, &err), SOP_OK);
+    reader_task tasks[TASKS];
+    sop_task *running[TASKS];
+    for (unsigned i = 0; i < TASKS; i++) {
+        tasks[i] = (reader_task){&f, rows, count, addresses, i + 1, 0};
+        assert_int_equal(sop_task_start(&running[i], reader_run, &tasks[i]), SOP_OK);
+    }
+    for (int i = 0; i < 40; i++) {
+        sop_blob_writer *other = NULL;
+        sop_address address;
+        const sop_segment_row *row = NULL;
+        size_t one = 0;
+        assert_int_equal(sop_blob_writer_new(f.blobs, SOP_SEGMENT_RUNS, 1 << 20, &other, &err),
+                         SOP_OK);
+        assert_int_equal(sop_blob_writer_place(other, 5, &address, &err), SOP_OK);
+        assert_int_equal(sop_blob_writer_append(other, "12345", 5, &err), SOP_OK);
+        assert_int_equal(sop_blob_writer_finish(other, &row, &one, &err), SOP_OK);
+        assert_int_equal(sop_blobs_adopt(f.blobs, row->segment, &err), SOP_OK);
+        assert_int_equal(sop_segment_remove(f.blobs, row->segment, &err), SOP_OK);
+        sop_blob_writer_free(other);
+    }
+    for (unsigned i = 0; i < TASKS; i++) {
+        sop_task_join(running[i]);
+        assert_false(tasks[i].failed);
+    }
+    sop_blob_writer_free(writer);
+    fixture_free(&f);
+}
+
 static sop_status whole_life(fixture *f, sop_error *err)
 {
     sop_blob_writer *writer = NULL;
@@ -402,6 +473,7 @@ int main(void)
         cmocka_unit_test(test_every_flipped_header_bit_is_noticed),
         cmocka_unit_test(test_another_database_is_refused),
         cmocka_unit_test(test_names_of_segments),
+        cmocka_unit_test(test_threads_share_maps_while_segments_come_and_go),
         cmocka_unit_test(test_every_failing_allocation_is_reported_and_leaks_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
