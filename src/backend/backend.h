@@ -52,6 +52,8 @@ typedef struct {
     int (*lock_held)(sop_backend *, uint64_t byte);
     /* A page shared by all processes of the host that have the database open; zeros when new. Lives until free. */
     sop_status (*shared_page)(sop_backend *, size_t size, void **out, sop_error *err);
+    /* 1: another process that asks now would get the very page that shared_page gave. 0: it was removed or replaced. */
+    int (*shared_page_linked)(sop_backend *);
     /* Free bytes on the medium, UINT64_MAX when unbounded. */
     uint64_t (*space_free)(sop_backend *);
     /* A database under construction becomes visible at its place, durable; SOP_EXISTS if one is there. */

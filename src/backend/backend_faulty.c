@@ -275,11 +275,41 @@ static sop_status faulty_shared_page(sop_backend *base, size_t size, void **out,
                                      err);
     if (status != SOP_OK) return status;
     status = page_get(backend->tree, size, out);
+    backend->page = *out;
     sop_faulty__leave(backend);
     if (status == SOP_NO_MEMORY) return sop_backend__fail_memory(base, "shared page", err);
     if (status == SOP_INVALID) {
         return sop_fail(err, status, "faulty/shm: %zu bytes are more than there are", size);
     }
+    return status;
+}
+
+static int faulty_shared_page_linked(sop_backend *base)
+{
+    faulty_backend *backend = sop_faulty__backend(base);
+    if (sop_faulty__enter_plain(backend, (sop_faulty_call){0, SOP_FAULTY_PAGE, "shm", 0, 0},
+                                NULL) != SOP_OK) {
+        return 0;
+    }
+    int linked = backend->page != NULL && backend->page == backend->tree->page;
+    sop_faulty__leave(backend);
+    return linked;
+}
+
+sop_status sop_faulty_page_lose(sop_faulty_disk *disk)
+{
+    sop_mutex_lock(&disk->mutex);
+    faulty_tree *tree = disk->model.published;
+    sop_status status = SOP_NOT_FOUND;
+    if (tree != NULL && tree->page != NULL) {
+        status = SOP_FULL;
+        if (tree->lost_count < sizeof tree->lost_pages / sizeof tree->lost_pages[0]) {
+            tree->lost_pages[tree->lost_count++] = tree->page;
+            tree->page = NULL;
+            status = SOP_OK;
+        }
+    }
+    sop_mutex_unlock(&disk->mutex);
     return status;
 }
 
@@ -417,6 +447,7 @@ static const sop_backend_ops FAULTY_OPS = {
     .unlock = faulty_unlock,
     .lock_held = faulty_lock_held,
     .shared_page = faulty_shared_page,
+    .shared_page_linked = faulty_shared_page_linked,
     .space_free = faulty_space_free,
     .publish = faulty_publish,
     .free = faulty_free,

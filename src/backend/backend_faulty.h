@@ -122,6 +122,10 @@ typedef sop_status (*sop_faulty_hook)(const sop_faulty_call *call, void *context
 /* While no other thread uses the disk. NULL: none. */
 void sop_faulty_hook_set(sop_faulty_disk *disk, sop_faulty_hook hook, void *context);
 
+/* The shared page is removed (somebody deleted the file): who opens from now on gets a new one, the others keep theirs.
+   SOP_NOT_FOUND: there is none. SOP_FULL: after the eighth time. */
+sop_status sop_faulty_page_lose(sop_faulty_disk *disk);
+
 /* ---- power cuts ---- */
 
 enum {

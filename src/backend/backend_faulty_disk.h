@@ -58,6 +58,7 @@ struct faulty_backend {
     faulty_handle *handles;
     int building;
     int dead;
+    const void *page; /* what shared_page gave */
 };
 
 enum { FAULTY_RULES = 16, FAULTY_KINDS = 15 };

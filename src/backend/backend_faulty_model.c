@@ -403,6 +403,9 @@ void sop_faulty__tree_drop(faulty_model *model, faulty_tree *tree)
         folder_drop(model, &tree->folders[i]);
     }
     sop_backend__locks_deinit(&tree->locks);
+    for (size_t i = 0; i < tree->lost_count; i++) {
+        sop_free(tree->lost_pages[i]);
+    }
     sop_free(tree->page);
     sop_free(tree);
 }

@@ -149,6 +149,8 @@ struct faulty_tree {
     lock_table locks;
     void *page;
     size_t page_size;
+    void *lost_pages[8]; /* removed, but processes have them mapped */
+    size_t lost_count;
 };
 
 /* ---- the whole ---- */

@@ -432,6 +432,7 @@ static const sop_backend_ops FILE_OPS = {
     .unlock = sop_backend__file_unlock,
     .lock_held = sop_backend__file_lock_held,
     .shared_page = sop_backend__file_shared_page,
+    .shared_page_linked = sop_backend__file_shared_page_linked,
     .space_free = file_space_free,
     .publish = sop_backend__file_publish,
     .free = file_free,

@@ -25,9 +25,11 @@ typedef struct {
     int folders[SOP_FOLDER_COUNT]; /* descriptors; -1: not open */
     _Atomic uint32_t files_open;   /* own bugs only: must be 0 at free */
     sop_mutex mutex;
-    int lock_fd;      /* guarded by mutex; -1: not opened yet */
-    void *page;       /* guarded by mutex; NULL: not mapped yet */
-    size_t page_size; /* guarded by mutex */
+    int lock_fd;          /* guarded by mutex; -1: not opened yet */
+    void *page;           /* guarded by mutex; NULL: not mapped yet */
+    size_t page_size;     /* guarded by mutex */
+    uint64_t page_device; /* of the file that is mapped, as page_inode; written once before page */
+    uint64_t page_inode;
     /* Only while under construction and until free: */
     int building;        /* 1: not yet published */
     int parent_fd;       /* -1: opened as an existing database */
@@ -73,5 +75,6 @@ void sop_backend__file_unlock(sop_backend *base, uint64_t byte);
 int sop_backend__file_lock_held(sop_backend *base, uint64_t byte);
 sop_status
 sop_backend__file_shared_page(sop_backend *base, size_t size, void **out, sop_error *err);
+int sop_backend__file_shared_page_linked(sop_backend *base);
 
 #endif

@@ -108,7 +108,8 @@ static sop_status page_map(file_backend *backend, uint64_t size, sop_error *err)
                     O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0666);
     if (fd < 0) return sop_fail_errno(err, errno, 1, "%s/shm", backend->path);
     void *page = MAP_FAILED;
-    if (page_file_grow(fd, size) == 0) {
+    struct stat info = {0};
+    if (page_file_grow(fd, size) == 0 && fstat(fd, &info) == 0) {
         page = mmap(NULL, (size_t)size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
     }
     int number = errno;
@@ -116,9 +117,21 @@ static sop_status page_map(file_backend *backend, uint64_t size, sop_error *err)
     if (page == MAP_FAILED) {
         return sop_fail_errno(err, number, 1, "%s/shm: %" PRIu64 " bytes", backend->path, size);
     }
+    backend->page_device = info.st_dev;
+    backend->page_inode = info.st_ino;
     backend->page = page;
     backend->page_size = (size_t)size;
     return SOP_OK;
+}
+
+int sop_backend__file_shared_page_linked(sop_backend *base)
+{
+    const file_backend *backend = (const file_backend *)base;
+    struct stat info = {0};
+    if (fstatat(backend->folders[SOP_FOLDER_ROOT], "shm", &info, AT_SYMLINK_NOFOLLOW) != 0) {
+        return 0;
+    }
+    return info.st_dev == backend->page_device && info.st_ino == backend->page_inode;
 }
 
 sop_status sop_backend__file_shared_page(sop_backend *base, size_t size, void **out, sop_error *err)

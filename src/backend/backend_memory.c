@@ -328,6 +328,13 @@ static sop_status memory_shared_page(sop_backend *base, size_t size, void **out,
     return status;
 }
 
+/* It lives as long as the database. */
+static int memory_shared_page_linked(sop_backend *base)
+{
+    (void)base;
+    return 1;
+}
+
 static uint64_t memory_space_free(sop_backend *base)
 {
     (void)base;
@@ -597,6 +604,7 @@ static const sop_backend_ops MEMORY_OPS = {
     .unlock = memory_lock_drop,
     .lock_held = memory_lock_held,
     .shared_page = memory_shared_page,
+    .shared_page_linked = memory_shared_page_linked,
     .space_free = memory_space_free,
     .publish = memory_publish,
     .free = memory_free,

@@ -8,7 +8,7 @@
  *        predecessor's hash (CHAIN).
  * wal-2  A frame never spans files; in full mode a frame starts at a 4 KiB boundary, and so does the first frame after a
  *        sync (durable bytes are never written again); else at a multiple of 8. Space after a frame is zero.
- * wal-3  Log files are written with zeros before use, never truncated, never reused, written by one process only.
+ * wal-3  Log files are written with zeros before use, never truncated, never reused, written by the holder of the pen only.
  * wal-4  Every log file begins with a header block (4,096 bytes): run, boot id, place and hash of the frame it continues, own
  *        checksum. Who finds the log open starts a new file whose header, synced with file and folder, names the frame
  *        it continues before anything else is appended (FORK, FORK_SYNCED, FORK_DIR).
@@ -22,6 +22,7 @@
 #ifndef SOP_WAL_WAL_H
 #define SOP_WAL_WAL_H
 
+#include <stdatomic.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -161,9 +162,11 @@ SOP_MUST_CHECK sop_status sop_wal_items_next(sop_wal_items *items,
 /* ---- the log of one open database ---- */
 
 typedef struct sop_wal sop_wal;
+typedef struct sop_wal_page sop_wal_page;
 
 typedef struct {
     sop_backend *backend;
+    sop_wal_page *page; /* shared with other processes; NULL: there are none */
     uint8_t database_id[16];
     uint8_t incarnation[16];    /* of the database: seeds the hashes */
     uint64_t short_incarnation; /* of this process, 40 bits: names its files */
@@ -186,6 +189,10 @@ SOP_MUST_CHECK sop_status sop_wal_open(const sop_wal_options *options,
                                        sop_wal_frame *head_frame_out,
                                        sop_error *err);
 void sop_wal_close(sop_wal *wal); /* NULL allowed */
+/* The same for a log that is open: the head may have been moved by another process. */
+SOP_MUST_CHECK sop_status sop_wal_head_again(sop_wal *wal,
+                                             sop_wal_frame *head_frame_out,
+                                             sop_error *err);
 
 /* Called for each frame after `from`, in order. The frame's bytes stay valid until the callback returns. Non-OK stops. */
 typedef sop_status (*sop_wal_frame_fn)(const sop_wal_frame *frame, void *context);
@@ -273,5 +280,101 @@ SOP_MUST_CHECK sop_status sop_wal_read_since(sop_wal *wal,
    hands each frame out. Any thread, also while others append. */
 SOP_MUST_CHECK sop_status sop_wal_check(
     sop_wal *wal, const sop_wal_place *from, sop_wal_frame_fn fn, void *context, sop_error *err);
+
+/* ---- several processes on one log ---- */
+
+/* Bytes of the lock file. */
+enum {
+    SOP_LOCK_PEN = 0,        /* the right to append; exclusive */
+    SOP_LOCK_DOOR = 1,       /* held while a process opens or closes; exclusive */
+    SOP_LOCK_CHECKPOINT = 2, /* one checkpoint at a time; exclusive */
+    SOP_LOCK_PRESENCE = 3,   /* shared by all that have the database open */
+    SOP_LOCK_ATTACHED = 16   /* and short incarnation: that process is alive; exclusive */
+};
+
+enum { SOP_WAL_PAGE_END_WORDS = 10 };
+
+/*
+ * The page that all processes of a host share. Zeros: nobody has begun it.
+ *
+ * page-1  Only the holder of the pen stores into it, but for the words that wake others.
+ * page-2  The end of the log is kept twice: a new one goes into the place that `turn` does not name, then turn moves on. So
+ *         a process that is killed on the way leaves the last end.
+ * page-3  `holder` is 0 exactly when the last holder gave the pen back in order. Who takes the pen and finds something else finds
+ *         the log open: FORK.
+ */
+struct sop_wal_page {
+    _Atomic uint64_t magic;
+    _Atomic uint64_t identity[4]; /* incarnation of the database, boot id */
+    _Atomic uint64_t run;         /* highest that any file has, or was about to get */
+    /* What readers look at when they begin. */
+    _Alignas(SOP_CACHE_LINE) _Atomic uint64_t published_seq;
+    _Atomic uint64_t durable_seq;
+    _Alignas(SOP_CACHE_LINE) _Atomic uint32_t publish_word; /* futex: moves with published_seq */
+    _Atomic uint32_t publish_waiting;                       /* 1: somebody sleeps on it */
+    _Alignas(SOP_CACHE_LINE) _Atomic uint32_t
+        wanted;                /* futex of the holder; 1: somebody waits for the pen */
+    _Atomic uint32_t pen_word; /* futex of those who wait; moves when the pen is given back */
+    _Atomic uint32_t taken;    /* futex; moves when the pen is taken */
+    _Atomic uint32_t holder_process;
+    _Atomic uint64_t holder; /* short incarnation; 0: given back in order */
+    _Alignas(SOP_CACHE_LINE) _Atomic uint64_t turn;
+    _Atomic uint64_t ends[2][SOP_WAL_PAGE_END_WORDS];
+};
+
+/* The end of the log as the page tells it. */
+typedef struct {
+    sop_wal_place published; /* the newest frame that may be shown */
+    uint64_t durable_seq;
+    uint64_t file; /* where the next frame goes */
+    uint64_t file_size;
+} sop_wal_end;
+
+/* 1: of this database and this boot. */
+int sop_wal_page_valid(const sop_wal_page *page, const uint8_t incarnation[16]);
+void sop_wal_page_end(const sop_wal_page *page, sop_wal_end *out);
+/* By the holder of the pen, after start: the page tells what this log knows. */
+void sop_wal_page_begin(sop_wal *wal);
+/* By the holder of the pen: the tip may be shown to everybody. Same thread rule as append. No effect without a page. */
+void sop_wal_publish(sop_wal *wal);
+/* Sleeps until something newer than seq is published. May return early. */
+void sop_wal_page_wait(sop_wal_page *page, uint64_t seq, uint64_t timeout_ns);
+
+/* Takes the pen; *open_out: the holder before died or failed with it, the log needs a FORK. SOP_BUSY names the holder. SOP_IO: the
+   page is no longer the one that others share. One thread at a time. */
+SOP_MUST_CHECK sop_status sop_wal_pen_take(sop_wal *wal,
+                                           uint32_t wait_ms,
+                                           int *open_out,
+                                           sop_error *err);
+/* in_order 0: something may have been written that was not published. */
+void sop_wal_pen_give(sop_wal *wal, int in_order);
+/* 1: somebody waits for the pen. */
+SOP_INLINE int sop_wal_pen_wanted(const sop_wal_page *page)
+{
+    /* Relaxed: a hint that is looked at again and again. */
+    return page != NULL && atomic_load_explicit(&page->wanted, memory_order_relaxed) != 0;
+}
+
+/* Reads the log from the frame at `from` up to the end that the page tells, in place of sop_wal_replay, while others may write.
+   SOP_SNAPSHOT_TOO_OLD: a file that is needed was removed meanwhile, begin with the head again. */
+SOP_MUST_CHECK sop_status sop_wal_join(
+    sop_wal *wal, const sop_wal_place *from, sop_wal_frame_fn fn, void *context, sop_error *err);
+/*
+ * Reads on from the tip to that end. A frame handed out and answered with SOP_OK is the new tip. Frames that a FORK copied are
+ * known already and are not handed out again. SOP_SNAPSHOT_TOO_OLD: the log between was removed. SOP_IO: the tip is no part of the log any
+ * more. One thread at a time, and not while this process appends.
+ */
+SOP_MUST_CHECK sop_status sop_wal_follow(
+    sop_wal *wal, const sop_wal_end *end, sop_wal_frame_fn fn, void *context, sop_error *err);
+/*
+ * With the pen, after follow: makes the log ready for appending where the page says, in a new file when it was found open (FORK).
+ * durable: all that is published is made durable, by a sync where this process may vouch for it (VOUCH), else by copying.
+ */
+SOP_MUST_CHECK sop_status sop_wal_resume(sop_wal *wal, int found_open, int durable, sop_error *err);
+/* The frame that ends with that seq. SOP_NOT_FOUND: none does. */
+SOP_MUST_CHECK sop_status sop_wal_place_of(sop_wal *wal,
+                                           uint64_t seq,
+                                           sop_wal_place *out,
+                                           sop_error *err);
 
 #endif

@@ -41,7 +41,10 @@ static int header_belongs(const sop_wal *wal, const sop_wal__found *found)
            memcmp(header->incarnation, wal->incarnation, 16) == 0;
 }
 
-static sop_status header_read(sop_wal *wal, sop_wal__found *found, uint8_t *block, sop_error *err)
+sop_status sop_wal__header_read(sop_wal *wal,
+                                sop_wal__found *found,
+                                uint8_t block[SOP_WAL_FILE_HEADER],
+                                sop_error *err)
 {
     char name[SOP_WAL__NAME_SIZE];
     sop_wal__name_format(found->file, name);
@@ -50,6 +53,7 @@ static sop_status header_read(sop_wal *wal, sop_wal__found *found, uint8_t *bloc
     sop_status status = sop_file_open(wal->backend, name, 0, &file, err);
     if (status != SOP_OK) return status;
     status = sop_file_read(file, 0, block, SOP_WAL_FILE_HEADER, &have, err);
+    if (status == SOP_OK) status = sop_file_size(file, &found->size, err);
     sop_file_close(file);
     if (status != SOP_OK) return status;
     /* A file that is shorter was never filled: whoever made it did not get to use it. */
@@ -85,7 +89,7 @@ sop_status sop_wal__files_load(sop_wal *wal, sop_error *err)
         if (found->file >> 24 == wal->short_incarnation && (found->file & N_MAX) >= wal->n_next) {
             wal->n_next = (found->file & N_MAX) + 1;
         }
-        status = header_read(wal, found, block, err);
+        status = sop_wal__header_read(wal, found, block, err);
         if (status != SOP_OK || found->state != SOP_WAL__HEADER_VALID) continue;
         if (found->header.run > wal->run_highest) {
             wal->run_highest = found->header.run;
@@ -169,6 +173,23 @@ sop_status sop_wal__file_make(sop_wal *wal, uint64_t size, sop_wal__output *out,
     return SOP_OK;
 }
 
+/* Told to the others before anything is written: a header that fails may be found all the same, and no other may have its run. */
+static uint64_t run_take(sop_wal *wal)
+{
+    sop_mutex_lock(wal->lock);
+    uint64_t run = wal->run_highest;
+    if (wal->page != NULL) {
+        uint64_t shared = atomic_load_explicit(&wal->page->run, memory_order_relaxed);
+        if (shared > run) run = shared;
+    }
+    run++;
+    wal->run_highest = run;
+    /* Relaxed: the pen orders its holders. */
+    if (wal->page != NULL) atomic_store_explicit(&wal->page->run, run, memory_order_relaxed);
+    sop_mutex_unlock(wal->lock);
+    return run;
+}
+
 sop_status sop_wal__file_begin(sop_wal *wal,
                                sop_wal__output *output,
                                uint16_t kind,
@@ -185,9 +206,7 @@ sop_status sop_wal__file_begin(sop_wal *wal,
                                    .size = output->size,
                                    .durable_seq = durable_seq,
                                    .continued = *continued};
-    sop_mutex_lock(wal->lock);
-    header.run = ++wal->run_highest;
-    sop_mutex_unlock(wal->lock);
+    header.run = run_take(wal);
     memcpy(header.boot_id, wal->boot_id, 16);
     memcpy(header.database_id, wal->database_id, 16);
     memcpy(header.incarnation, wal->incarnation, 16);
@@ -196,6 +215,26 @@ sop_status sop_wal__file_begin(sop_wal *wal,
     if (status == SOP_OK) status = sop_file_sync(output->file, err);
     sop_free(block);
     return status;
+}
+
+void sop_wal__outputs_close(sop_wal *wal)
+{
+    sop_mutex_lock(wal->lock);
+    /* The keeper may be syncing a full file. */
+    for (size_t i = 0; i < wal->full_count;) {
+        if (wal->full[i].busy) {
+            sop_cond_wait(&wal->idle, wal->lock, UINT64_MAX);
+            i = 0;
+        } else {
+            i++;
+        }
+    }
+    for (size_t i = 0; i < wal->full_count; i++) {
+        sop_wal__output_close(wal, &wal->full[i]);
+    }
+    wal->full_count = 0;
+    sop_wal__output_close(wal, &wal->current);
+    sop_mutex_unlock(wal->lock);
 }
 
 void sop_wal__output_close(sop_wal *wal, sop_wal__output *output)

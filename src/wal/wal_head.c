@@ -78,7 +78,21 @@ sop_status sop_wal__head_load(sop_wal *wal, sop_wal_frame *frame_out, sop_error 
     return SOP_OK;
 }
 
+sop_status sop_wal_head_again(sop_wal *wal, sop_wal_frame *head_frame_out, sop_error *err)
+{
+    wal->head = (sop_wal_place){0};
+    return sop_wal__head_load(wal, head_frame_out, err);
+}
+
 /* ---- moving ---- */
+
+/* Another process may have moved it. */
+static sop_status head_refresh(sop_wal *wal, sop_error *err)
+{
+    if (wal->page == NULL || wal->head_broken) return SOP_OK;
+    head_search search = {.wal = wal, .err = err};
+    return wal->backend->ops->list(wal->backend, "head", head_take, &search, err);
+}
 
 static sop_status head_check(sop_wal *wal, const sop_wal_place *place, sop_error *err)
 {
@@ -111,20 +125,21 @@ static sop_status head_check(sop_wal *wal, const sop_wal_place *place, sop_error
 
 sop_status sop_wal_head_set(sop_wal *wal, const sop_wal_place *place, sop_error *err)
 {
-    sop_status status = head_check(wal, place, err);
+    sop_status status = head_refresh(wal, err);
+    if (status == SOP_OK) status = head_check(wal, place, err);
     if (status != SOP_OK) return status;
     sop_wal__window window = {0};
     sop_wal_frame frame;
     status = place_read(wal, &window, place, &frame, err);
-    int same = status == SOP_OK && sop_wal__place_equal(&frame.place, &wal->head);
     sop_wal__window_deinit(&window);
     if (status == SOP_NOT_FOUND) {
         return sop_fail(err, SOP_CORRUPT, "head to seq %llu: no such frame",
                         (unsigned long long)place->seq_last);
     }
-    if (status != SOP_OK || same) return status;
+    if (status != SOP_OK) return status;
     char name[SOP_WAL__HEAD_NAME_MAX];
     sop_wal__head_format(&frame.place, name);
+    if (strcmp(name, wal->head_name) == 0) return SOP_OK;
     const sop_backend_ops *ops = wal->backend->ops;
     status = ops->head_swap(wal->backend, wal->head_name, name, err);
     if (status == SOP_OK) status = ops->folder_sync(wal->backend, "head", err);

@@ -16,6 +16,7 @@ static sop_wal *wal_new(const sop_wal_options *options)
     sop_wal *wal = sop_alloc_zeroed(sizeof *wal);
     if (wal == NULL) return NULL;
     wal->backend = options->backend;
+    wal->page = options->page;
     memcpy(wal->database_id, options->database_id, 16);
     memcpy(wal->incarnation, options->incarnation, 16);
     wal->short_incarnation = options->short_incarnation & ((1ull << 40) - 1);

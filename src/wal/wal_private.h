@@ -131,6 +131,7 @@ typedef struct {
 
 struct sop_wal {
     sop_backend *backend;
+    sop_wal_page *page; /* NULL: no other process */
     uint8_t database_id[16];
     uint8_t incarnation[16];
     uint8_t boot_id[16];
@@ -178,6 +179,8 @@ struct sop_wal {
 
     /* Of the appending thread. */
     int started;
+    uint64_t
+        unvouched_seq; /* frames up to it were written before this process opened their file (VOUCH) */
     uint64_t size_next;      /* of the next regular file; guarded by lock */
     sop_wal__output current; /* file, id, size, end, seqs and busy change under the lock only */
 };
@@ -205,6 +208,13 @@ SOP_MUST_CHECK sop_status sop_wal__file_begin(sop_wal *wal,
 SOP_MUST_CHECK sop_status sop_wal__regular_make(
     sop_wal *wal, uint64_t size, uint64_t needed, sop_wal__output *out, sop_error *err);
 void sop_wal__output_close(sop_wal *wal, sop_wal__output *output);
+/* The current file and the full ones, once nobody syncs them. */
+void sop_wal__outputs_close(sop_wal *wal);
+/* Reads one header of a log file; its state and size into found. SOP_NOT_FOUND: no such file. */
+SOP_MUST_CHECK sop_status sop_wal__header_read(sop_wal *wal,
+                                               sop_wal__found *found,
+                                               uint8_t block[SOP_WAL_FILE_HEADER],
+                                               sop_error *err);
 /* Best effort: removes a file by name. */
 sop_status sop_wal__file_remove(sop_wal *wal, uint64_t file, sop_error *err);
 
@@ -250,6 +260,22 @@ SOP_MUST_CHECK sop_status sop_wal__chain_next(sop_wal__chain *chain,
 SOP_MUST_CHECK sop_status sop_wal__chain_verify(sop_wal__chain *chain,
                                                 sop_wal_frame *frame,
                                                 sop_error *err);
+
+/* To a frame at or before the seq, or the start of the file in which the chain passes it (wal_read.c). */
+SOP_MUST_CHECK sop_status sop_wal__chain_seek_seq(sop_wal__chain *chain,
+                                                  uint64_t seq,
+                                                  sop_error *err);
+
+/* ---- FORK (wal_start.c) ---- */
+
+/* What follows the durable frame, behind which the chain stands, goes into a new file, which becomes the current one. All is durable
+   afterwards. A failure leaves the log as it was; in one that is started a failure of the header breaks it. */
+SOP_MUST_CHECK sop_status sop_wal__fork(sop_wal *wal,
+                                        sop_wal__chain *chain,
+                                        const sop_wal_place *durable,
+                                        sop_error *err);
+/* The same from the frame at or below the durable seq (wal_resume.c). */
+SOP_MUST_CHECK sop_status sop_wal__fork_again(sop_wal *wal, sop_error *err);
 
 /* ---- appending (wal_writer.c) ---- */
 

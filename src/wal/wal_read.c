@@ -34,8 +34,7 @@ static void mark_keep(sop_wal *wal, const sop_wal_place *place)
     sop_mutex_unlock(wal->lock);
 }
 
-/* To a frame at or before the seq, or the start of the file in which the chain passes it. */
-static sop_status history_seek(sop_wal__chain *chain, uint64_t seq, sop_error *err)
+sop_status sop_wal__chain_seek_seq(sop_wal__chain *chain, uint64_t seq, sop_error *err)
 {
     const sop_wal__links *links = &chain->links;
     size_t index = links->count;
@@ -61,7 +60,7 @@ static sop_status history_walk(sop_wal__chain *chain,
                                void *context,
                                sop_error *err)
 {
-    sop_status status = history_seek(chain, range[0], err);
+    sop_status status = sop_wal__chain_seek_seq(chain, range[0], err);
     while (status == SOP_OK && chain->walker.last.seq_last < range[1]) {
         /* Frames that are not wanted are passed over: that they name each other is enough. */
         sop_wal_frame frame;
@@ -91,6 +90,30 @@ sop_status sop_wal_read_since(sop_wal *wal,
     }
     sop_wal__chain_close(&chain);
     return status;
+}
+
+typedef struct {
+    uint64_t seq;
+    sop_wal_place *out;
+    int found;
+} place_search;
+
+static sop_status place_take(const sop_wal_frame *frame, void *context)
+{
+    place_search *search = context;
+    if (frame->place.seq_last != search->seq) return SOP_OK;
+    *search->out = frame->place;
+    search->found = 1;
+    return SOP_OK;
+}
+
+sop_status sop_wal_place_of(sop_wal *wal, uint64_t seq, sop_wal_place *out, sop_error *err)
+{
+    place_search search = {.seq = seq, .out = out};
+    sop_status status = sop_wal_read_since(wal, seq - 1, seq, place_take, &search, err);
+    if (status != SOP_OK || search.found) return status;
+    return sop_fail(err, SOP_NOT_FOUND, "no frame of the log ends with seq %llu",
+                    (unsigned long long)seq);
 }
 
 /* ---- check ---- */

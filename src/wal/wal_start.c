@@ -169,8 +169,8 @@ static void fork_adopt(sop_wal *wal, copier *c, const sop_wal_place *durable)
     sop_wal__output_adopt(wal, &c->output, end);
 }
 
-static sop_status
-fork_log(sop_wal *wal, sop_wal__chain *chain, const sop_wal_place *durable, sop_error *err)
+sop_status
+sop_wal__fork(sop_wal *wal, sop_wal__chain *chain, const sop_wal_place *durable, sop_error *err)
 {
     /* Copies lie closer than their originals, but for the rounding at the end of each file. */
     uint64_t bytes = sop_wal_bytes_since(wal, durable) + SOP_WAL__SPACING * chain->links.count;
@@ -194,10 +194,18 @@ fork_log(sop_wal *wal, sop_wal__chain *chain, const sop_wal_place *durable, sop_
     if (status != SOP_OK) {
         /* The header may be on the medium or not; a later fork outruns it. */
         sop_wal__output_close(wal, &c.output);
-        return status;
+        return wal->started ? sop_wal__break(wal, status, err) : status;
     }
+    sop_wal__outputs_close(wal);
     fork_adopt(wal, &c, durable);
     return SOP_OK;
+}
+
+/* 1: another process that is alive made the file. */
+static int belongs_to_other(sop_wal *wal, uint64_t file)
+{
+    if (wal->page == NULL || file >> 24 == wal->short_incarnation) return 0;
+    return wal->backend->ops->lock_held(wal->backend, SOP_LOCK_ATTACHED + (file >> 24));
 }
 
 /* Files that no chain runs through: forks that lost, prepared files of runs that are over. They would only be looked through
@@ -209,7 +217,7 @@ static void strays_remove(sop_wal *wal)
         sop_mutex_lock(wal->lock);
         int kept = sop_wal__links_find(&wal->links, file) != wal->links.count;
         sop_mutex_unlock(wal->lock);
-        if (!kept) (void)sop_wal__file_remove(wal, file, NULL);
+        if (!kept && !belongs_to_other(wal, file)) (void)sop_wal__file_remove(wal, file, NULL);
     }
     sop_free(wal->found);
     wal->found = NULL;
@@ -241,7 +249,7 @@ sop_status sop_wal_start(sop_wal *wal, int clean, sop_error *err)
     if (status == SOP_OK && clean && wal->clean && same_boot) {
         status = go_on(wal, &chain, &durable, &done, err);
     }
-    if (status == SOP_OK && !done) status = fork_log(wal, &chain, &durable, err);
+    if (status == SOP_OK && !done) status = sop_wal__fork(wal, &chain, &durable, err);
     sop_wal__chain_close(&chain);
     if (status != SOP_OK) return status;
     sop_mutex_lock(wal->lock);

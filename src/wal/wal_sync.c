@@ -88,6 +88,11 @@ static sop_status sync_to(sop_wal *wal, uint64_t seq, int wait, sop_error *err)
 sop_status sop_wal_sync_begin(sop_wal *wal, sop_wal_sync_job *job, sop_error *err)
 {
     if (!wal->started) return sop_fail(err, SOP_INVALID, "the log is not started");
+    if (SOP_UNLIKELY(wal->unvouched_seq > sop_wal__durable(wal))) {
+        sop_status status = sop_wal__broken(wal, err);
+        if (status == SOP_OK) status = sop_wal__fork_again(wal, err);
+        if (status != SOP_OK) return status;
+    }
     job->wal = wal;
     job->seq = wal->tip.seq_last;
     /* What is durable afterwards shares no block with what comes later. */
