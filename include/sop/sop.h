@@ -7,6 +7,7 @@
 #include "sop/changes.h"
 #include "sop/cursor.h"
 #include "sop/db.h"
+#include "sop/document.h"
 #include "sop/inspect.h"
 #include "sop/key.h"
 #include "sop/store.h"

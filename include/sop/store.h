@@ -33,14 +33,15 @@ typedef struct sop_store sop_store;
 #define SOP_VALUE_SIZE_MAX           (UINT64_C(1) << 48)
 #define SOP_ATTRIBUTES_SIZE_MAX      8192
 
-enum { SOP_STORE_RAW = 0, SOP_STORE_DOCUMENTS = 1 };
+/* sop_store_info.kind; document stores and their indexes are made by sop/document.h. */
+enum { SOP_STORE_RAW = 0, SOP_STORE_DOCUMENTS = 1, SOP_STORE_INDEX = 2 };
 
 typedef struct {
     size_t struct_size;
     int allow_duplicates;      /* 1: several items may have equal keys */
     uint32_t inline_value_max; /* bytes; larger values lie apart; 0 = 2,048; at most 16,384 */
     sop_slice attributes;      /* free JSON for tools, at most 8 KiB */
-    int kind;                  /* SOP_STORE_RAW; document stores are made by sop/document.h */
+    int kind;                  /* SOP_STORE_RAW; others are made by sop/document.h */
     int system;                /* 1: a tool's own store; its name begins with "sop:" */
 } sop_store_options;
 /* clang-format off */

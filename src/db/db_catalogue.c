@@ -217,7 +217,7 @@ sop_status sop_catalogue__options_check(const sop_store_options *options,
     }
     sop_status status = attributes_check(full.attributes, err);
     if (status != SOP_OK) return status;
-    if (full.kind != SOP_STORE_RAW && full.kind != SOP_STORE_DOCUMENTS) {
+    if ((unsigned)full.kind > SOP_STORE_INDEX) {
         return sop_fail(err, SOP_INVALID, "store kind %d", full.kind);
     }
     *row_out = (sop_catalogue_row){.kind = (uint8_t)full.kind,
@@ -251,6 +251,21 @@ sop_catalogue__create(sop_txn *txn, const char *name, sop_catalogue_row *row, ui
 
 /* ---- handles ---- */
 
+static sop_status spec_copy(sop_store *store, sop_slice spec)
+{
+    if (sop_slice_equal(spec, sop_slice_of(store->spec, store->spec_size))) return SOP_OK;
+    uint8_t *copy = sop_alloc(spec.size + 1);
+    if (copy == NULL) {
+        return sop_fail(&store->txn->core.error, SOP_NO_MEMORY, "store: out of memory");
+    }
+    if (spec.size != 0) memcpy(copy, spec.data, spec.size);
+    sop_free(store->spec);
+    store->spec = copy;
+    store->spec_size = spec.size;
+    store->spec_version++;
+    return SOP_OK;
+}
+
 sop_status sop_store__row_set(sop_store *store, const sop_catalogue_row *row)
 {
     if (row->attributes.size > store->attributes_size || store->attributes == NULL) {
@@ -264,6 +279,8 @@ sop_status sop_store__row_set(sop_store *store, const sop_catalogue_row *row)
         memcpy(store->attributes, row->attributes.data, row->attributes.size);
     }
     store->attributes_size = row->attributes.size;
+    sop_status status = spec_copy(store, row->spec);
+    if (status != SOP_OK) return status;
     memcpy(store->name, row->name.data, row->name.size);
     store->name[row->name.size] = '\0';
     store->kind = row->kind;
@@ -316,12 +333,12 @@ sop_status sop_store_open(sop_txn *txn, const char *name, sop_store **store_out)
     return status == SOP_OK ? sop_store_open_id(txn, id, store_out) : status;
 }
 
-sop_status sop_store_create(sop_txn *txn,
-                            const char *name,
-                            const sop_store_options *options,
-                            sop_store **store_out)
+sop_status sop_db_store_create(sop_txn *txn,
+                               const char *name,
+                               const sop_store_options *options,
+                               sop_slice spec,
+                               sop_store **store_out)
 {
-    if (txn == NULL || store_out == NULL) return SOP_INVALID;
     *store_out = NULL;
     sop_catalogue_row row;
     uint64_t id = 0;
@@ -329,10 +346,28 @@ sop_status sop_store_create(sop_txn *txn,
     if (status == SOP_OK) status = sop_catalogue__name_check(&txn->core.error, name);
     if (status == SOP_OK) status = reserved_check(&txn->core.error, name, options);
     if (status == SOP_OK) status = sop_catalogue__options_check(options, &row, &txn->core.error);
+    row.spec = spec;
     uint64_t before = txn->core.write_version;
     if (status == SOP_OK) status = sop_catalogue__create(txn, name, &row, &id);
     if (status == SOP_OK) status = sop_store_open_id(txn, id, store_out);
     return written(txn, before, status);
+}
+
+sop_status sop_store_create(sop_txn *txn,
+                            const char *name,
+                            const sop_store_options *options,
+                            sop_store **store_out)
+{
+    if (txn == NULL || store_out == NULL) return SOP_INVALID;
+    *store_out = NULL;
+    if (options != NULL &&
+        options->struct_size >= offsetof(sop_store_options, kind) + sizeof(int) &&
+        options->kind != SOP_STORE_RAW) {
+        return sop_fail(&txn->core.error, SOP_INVALID,
+                        "store kind %d: document stores are made by sop_documents_create",
+                        options->kind);
+    }
+    return sop_db_store_create(txn, name, options, (sop_slice){0}, store_out);
 }
 
 uint64_t sop_store_id(const sop_store *store)
@@ -419,6 +454,23 @@ sop_status sop_store_attributes_set(sop_store *store, sop_slice attributes)
     uint64_t before = txn->core.write_version;
     status = row_copy(txn, store->id, &row, &bytes);
     row.attributes = attributes;
+    if (status == SOP_OK) status = row_write(txn, &row, SOP_BELOW_PRESENT);
+    if (status == SOP_OK) status = sop_store__row_set(store, &row);
+    sop_free(bytes);
+    return written(txn, before, status);
+}
+
+sop_status sop_catalogue__spec_set(sop_store *store, sop_slice spec)
+{
+    sop_txn *txn = store->txn;
+    sop_status status = write_enter(txn);
+    if (status == SOP_OK) status = sop_store__enter(store);
+    if (status != SOP_OK) return status;
+    sop_catalogue_row row;
+    uint8_t *bytes;
+    uint64_t before = txn->core.write_version;
+    status = row_copy(txn, store->id, &row, &bytes);
+    row.spec = spec;
     if (status == SOP_OK) status = row_write(txn, &row, SOP_BELOW_PRESENT);
     if (status == SOP_OK) status = sop_store__row_set(store, &row);
     sop_free(bytes);

@@ -9,6 +9,7 @@
 #include "sop/txn.h"
 #include "sop/value.h"
 
+#include "db/db.h"
 #include "snapshot/snapshot.h"
 #include "txn/txn.h"
 #include "util/compiler.h"
@@ -21,9 +22,10 @@ struct sop_db {
 struct sop_txn {
     sop_core core;
     sop_db *db;
-    sop_store *stores;     /* all handles of this transaction */
-    uint64_t item_version; /* snapshot_version that item_random belongs to */
-    uint32_t item_random;  /* of item ids in non-unique stores, drawn for each snapshot */
+    sop_store *stores;              /* all handles of this transaction */
+    sop_db_attachment *attachments; /* what rooms above hang on it */
+    uint64_t item_version;          /* snapshot_version that item_random belongs to */
+    uint32_t item_random;           /* of item ids in non-unique stores, drawn for each snapshot */
     uint32_t item_ordinal;
     sop_view_cache catalogue_cache;
 };
@@ -41,6 +43,10 @@ struct sop_store {
     uint32_t inline_value_max;
     uint8_t *attributes; /* own copy */
     size_t attributes_size;
+    uint8_t *spec; /* own copy, of a document store */
+    size_t spec_size;
+    uint64_t spec_version;     /* rises whenever spec changes */
+    int unlocked;              /* the document room may write through this handle */
     uint64_t snapshot_version; /* of the transaction, when the row was last looked at */
     uint64_t write_version;    /* of the transaction, when the view was made */
     uint64_t row_seq; /* catalogue seq at which the row was read; UINT64_MAX: read it again */
@@ -129,6 +135,8 @@ SOP_MUST_CHECK sop_status sop_catalogue__create(sop_txn *txn,
 SOP_MUST_CHECK sop_status sop_catalogue__options_check(const sop_store_options *options,
                                                        sop_catalogue_row *row_out,
                                                        sop_error *err);
+/* Writes the specification of a store into its row, which every transaction that writes the store has read. */
+SOP_MUST_CHECK sop_status sop_catalogue__spec_set(sop_store *store, sop_slice spec);
 SOP_MUST_CHECK sop_status sop_catalogue__count(sop_txn *txn, uint64_t *count_out);
 SOP_MUST_CHECK sop_status sop_store__row_set(sop_store *store, const sop_catalogue_row *row);
 

@@ -24,6 +24,7 @@ void sop_store__free(sop_store *store)
     sop_cursor__free_all(store);
     sop_view_cursor_free(store->probe);
     sop_free(store->attributes);
+    sop_free(store->spec);
     sop_free(store->large);
     sop_free(store);
 }
@@ -87,7 +88,7 @@ sop_status sop_store__enter_write(sop_store *store)
         return sop_fail(&core->error, SOP_READ_ONLY,
                         "store \"%.200s\" uses features this build does not know", store->name);
     }
-    if (store->kind != SOP_STORE_RAW) {
+    if (store->kind != SOP_STORE_RAW && !store->unlocked) {
         return sop_fail(&core->error, SOP_INVALID,
                         "store \"%.200s\" holds documents: raw writes would bypass its indexes",
                         store->name);

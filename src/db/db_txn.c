@@ -79,6 +79,11 @@ sop_status sop_txn_commit(sop_txn *txn)
 void sop_txn_close(sop_txn *txn)
 {
     if (txn == NULL) return;
+    for (sop_db_attachment *attachment = txn->attachments; attachment != NULL;) {
+        sop_db_attachment *next = attachment->next;
+        attachment->free(attachment);
+        attachment = next;
+    }
     for (sop_store *store = txn->stores; store != NULL;) {
         sop_store *next = store->next;
         sop_store__free(store);

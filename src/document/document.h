@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * JSON documents: typed keys and filters. This part of the room is pure: bytes in, bytes out; no database.
+ * The door of the document room for those inside the library and for its tests: typed keys and filters, which are pure (bytes in,
+ * bytes out, no database). Stores of documents are sop/document.h.
  */
 #ifndef SOP_DOCUMENT_DOCUMENT_H
 #define SOP_DOCUMENT_DOCUMENT_H
 
+#include "sop/document.h"
 #include "sop/key.h"
 #include "sop/store.h"
 #include "sop/types.h"
@@ -184,9 +186,9 @@ struct sop_filter_node {
 };
 
 /* A filter never changes: any number of threads may match with it. */
-typedef struct {
+struct sop_filter {
     sop_filter_node *root;
-} sop_filter;
+};
 
 /*
  * Reads a filter as people write it:
@@ -208,8 +210,6 @@ SOP_MUST_CHECK sop_status sop_filter_new(sop_slice text, sop_filter **filter_out
 SOP_MUST_CHECK sop_status sop_filter_new_json(sop_slice json,
                                               sop_filter **filter_out,
                                               sop_error *err);
-void sop_filter_free(sop_filter *filter); /* NULL allowed */
-
 /* Appends the filter as text, or one node and what is below it. Reading it gives the same filter. */
 void sop_filter_write(const sop_filter_node *node, sop_json_writer *text);
 /* Writes it as a JSON value. */

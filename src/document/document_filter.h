@@ -60,6 +60,12 @@ sop_status sop_document__filter_make(sop_document__filter_read_fn read,
                                      sop_document__filter_reader *r,
                                      sop_filter **filter_out);
 
+/* Whether one value passes the test of a node, whose path does not count. */
+sop_status sop_document__value_fits(const sop_filter_node *node,
+                                    const sop_json_value *value,
+                                    sop_document_scratch *scratch,
+                                    int *match_out);
+
 /* Order of a value of a document against a literal; 0 in *comparable_out if their types differ. The scratch is used. */
 sop_status sop_document__literal_compare(const sop_literal *literal,
                                          const sop_json_value *value,

@@ -219,6 +219,17 @@ match_node(const sop_filter_node *node, sop_slice doc, sop_document_scratch *scr
 
 /* NOLINTEND(misc-no-recursion) */
 
+sop_status sop_document__value_fits(const sop_filter_node *node,
+                                    const sop_json_value *value,
+                                    sop_document_scratch *scratch,
+                                    int *match_out)
+{
+    test t = {.node = node, .scratch = scratch};
+    sop_status status = test_value(&t, value);
+    *match_out = t.match;
+    return status;
+}
+
 sop_status sop_filter_match(const sop_filter_node *node,
                             sop_slice document,
                             sop_document_scratch *scratch,

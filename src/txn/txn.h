@@ -46,8 +46,8 @@ enum { SOP_CATALOGUE_NEXT_ID = 0, SOP_CATALOGUE_ROW = 1, SOP_CATALOGUE_NAME = 2 
 #define SOP_CATALOGUE_ROW_KEY_SIZE 9u
 
 /* Feature bits that this build understands; a row with others is read-only. */
-enum { SOP_FEATURE_DUPLICATES = 1 };
-#define SOP_FEATURES_KNOWN 1u
+enum { SOP_FEATURE_DUPLICATES = 1, SOP_FEATURE_SPEC = 2 };
+#define SOP_FEATURES_KNOWN 3u
 
 /* One store. Slices point into the decoded bytes. */
 typedef struct {
@@ -59,6 +59,8 @@ typedef struct {
     sop_slice attributes;
     sop_slice load_root; /* made by a bulk load: SOP_BTREE_ROW_SIZE bytes; else empty */
     sop_slice load_rows; /* its segments, SOP_SEGMENT_ROW_SIZE bytes each */
+    sop_slice
+        spec; /* of a document store: JSON of the document room; empty without SOP_FEATURE_SPEC */
 } sop_catalogue_row;
 
 #define SOP_SEGMENT_ROW_SIZE 28u

@@ -88,7 +88,7 @@ void sop_segment_row_decode(const uint8_t in[SOP_SEGMENT_ROW_SIZE], sop_segment_
 }
 
 /* ---- catalogue rows: version 1, kind 1, name size 1, zero 1, inline_value_max 4, features 4, attributes size 4, load root size 4,
-   load rows size 4, then name, attributes, load root, load rows ---- */
+   load rows size 4, then name, attributes, load root, load rows, and with SOP_FEATURE_SPEC the specification ---- */
 
 enum { ROW_HEADER = 24, ROW_VERSION = 1 };
 
@@ -110,7 +110,9 @@ sop_status sop_catalogue_row_encode(const sop_catalogue_row *row,
                                     sop_error *err)
 {
     size_t size = ROW_HEADER + row->name.size + row->attributes.size + row->load_root.size +
-                  row->load_rows.size;
+                  row->load_rows.size + row->spec.size;
+    uint32_t features = row->features & ~(uint32_t)SOP_FEATURE_SPEC;
+    if (row->spec.size != 0) features |= SOP_FEATURE_SPEC;
     uint8_t *bytes = sop_alloc_zeroed(size);
     *bytes_out = bytes;
     *size_out = size;
@@ -119,14 +121,15 @@ sop_status sop_catalogue_row_encode(const sop_catalogue_row *row,
     bytes[1] = row->kind;
     bytes[2] = (uint8_t)row->name.size;
     sop_put_u32le(bytes + 4, row->inline_value_max);
-    sop_put_u32le(bytes + 8, row->features);
+    sop_put_u32le(bytes + 8, features);
     sop_put_u32le(bytes + 12, (uint32_t)row->attributes.size);
     sop_put_u32le(bytes + 16, (uint32_t)row->load_root.size);
     sop_put_u32le(bytes + 20, (uint32_t)row->load_rows.size);
     uint8_t *p = put_slice(bytes + ROW_HEADER, row->name);
     p = put_slice(p, row->attributes);
     p = put_slice(p, row->load_root);
-    (void)put_slice(p, row->load_rows);
+    p = put_slice(p, row->load_rows);
+    (void)put_slice(p, row->spec);
     return SOP_OK;
 }
 
@@ -143,8 +146,11 @@ sop_catalogue_row_decode(uint64_t id, sop_slice bytes, sop_catalogue_row *out, s
     size_t attributes = sop_get_u32le(p + 12);
     size_t root = sop_get_u32le(p + 16);
     size_t rows = sop_get_u32le(p + 20);
-    if (name + attributes + root + rows != bytes.size - ROW_HEADER ||
-        (root != 0 && root != SOP_BTREE_ROW_SIZE) || rows % SOP_SEGMENT_ROW_SIZE != 0) {
+    size_t sum = name + attributes + root + rows;
+    size_t left = bytes.size - ROW_HEADER;
+    int has_spec = (sop_get_u32le(p + 8) & SOP_FEATURE_SPEC) != 0;
+    if (sum > left || (!has_spec && sum != left) || (root != 0 && root != SOP_BTREE_ROW_SIZE) ||
+        rows % SOP_SEGMENT_ROW_SIZE != 0) {
         return sop_fail(err, SOP_CORRUPT, "catalogue row of store %llu: sizes do not add up",
                         (unsigned long long)id);
     }
@@ -156,6 +162,7 @@ sop_catalogue_row_decode(uint64_t id, sop_slice bytes, sop_catalogue_row *out, s
     out->attributes = sop_slice_of(p + name, attributes);
     out->load_root = sop_slice_of(p + name + attributes, root);
     out->load_rows = sop_slice_of(p + name + attributes + root, rows);
+    out->spec = sop_slice_of(p + sum, left - sum);
     return SOP_OK;
 }
 
