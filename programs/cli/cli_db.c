@@ -7,21 +7,51 @@
 #include "json/json.h"
 #include "util/memory.h"
 
+/* What the shell works on. */
+static const char *held_url;
+static sop_db *held_db;
+
+void cli_hold(const char *url, sop_db *db)
+{
+    held_url = url;
+    held_db = db;
+    cli_interrupt_target(db);
+}
+
+static sop_status open_mode(const char *url, int mode, sop_db **db_out, sop_error *err)
+{
+    if (held_db != NULL && strcmp(url, held_url) == 0) {
+        *db_out = held_db;
+        return SOP_OK;
+    }
+    sop_db_options options = SOP_DB_OPTIONS_INIT;
+    options.open_mode = mode;
+    sop_status status = sop_db_open(url, &options, db_out, err);
+    if (status == SOP_OK) cli_interrupt_target(*db_out);
+    return status;
+}
+
 int cli_open(const cli_args *args, const char *url, int create, sop_db **db_out)
 {
     sop_error err = {0};
-    sop_db_options options = SOP_DB_OPTIONS_INIT;
-    options.open_mode = create ? SOP_OPEN_OR_CREATE : SOP_OPEN_EXISTING;
-    sop_status status = sop_db_open(url, &options, db_out, &err);
-    if (status != SOP_OK) return cli_fail(args, status, &err);
-    cli_interrupt_target(*db_out);
-    return CLI_OK;
+    sop_status status =
+        open_mode(url, create ? SOP_OPEN_OR_CREATE : SOP_OPEN_EXISTING, db_out, &err);
+    return status == SOP_OK ? CLI_OK : cli_fail(args, status, &err);
+}
+
+int cli_open_if_there(const cli_args *args, const char *url, sop_db **db_out)
+{
+    sop_error err = {0};
+    sop_status status = open_mode(url, SOP_OPEN_EXISTING, db_out, &err);
+    if (status == SOP_NOT_FOUND) *db_out = NULL;
+    return status == SOP_OK || status == SOP_NOT_FOUND ? CLI_OK : cli_fail(args, status, &err);
 }
 
 int cli_close(const cli_args *args, sop_db *db, int code)
 {
+    if (db == NULL || db == held_db) return code;
     sop_error err = {0};
-    cli_interrupt_target(NULL);
+    cli_interrupt_target(held_db);
     sop_status status = sop_db_close(db, &err);
     if (status != SOP_OK && code == CLI_OK) return cli_fail(args, status, &err);
     return code;
@@ -40,6 +70,7 @@ int cli_session_open(cli_session *s, const cli_args *args, sop_txn_mode mode, co
     if (code != CLI_OK) return code;
     sop_status status = sop_txn_begin(s->db, mode, &s->txn, &err);
     if (status != SOP_OK) return cli_close(args, s->db, cli_fail(args, status, &err));
+    cli_interrupt_txn(s->txn);
     if (store == NULL) return CLI_OK;
     status = sop_store_open(s->txn, store, &s->store);
     if (status == SOP_OK) return CLI_OK;
@@ -52,27 +83,50 @@ int cli_session_close(cli_session *s, int code)
         sop_status status = sop_txn_commit(s->txn);
         if (status != SOP_OK) code = cli_session_fail(s, status);
     }
+    cli_interrupt_txn(NULL);
     sop_txn_close(s->txn);
     return cli_close(s->args, s->db, code);
 }
 
 /* ---- keys ---- */
 
-/* import leaves {"key":{"encoding":"tuple",...}} in the attributes of a store. */
-int cli_keys_of(sop_store *store)
+/* The value at a path of the attributes. 0: there is none. */
+static int attribute_pick(sop_store *store, sop_json_path path, sop_json_value *value_out)
 {
     sop_store_info info = SOP_STORE_INFO_INIT;
-    if (sop_store_info_get(store, &info) != SOP_OK || info.attributes.size == 0) {
-        return CLI_KEYS_TEXT;
-    }
+    return sop_store_info_get(store, &info) == SOP_OK && info.attributes.size != 0 &&
+           sop_json_pick(info.attributes, &path, value_out) == SOP_OK;
+}
+
+/*
+ * import leaves {"key":{"encoding":"tuple",...},"value":"json"} in the attributes of a store. True if the string at that path
+ * is the one wanted.
+ */
+static int attribute_is(sop_store *store, sop_json_path path, const char *wanted)
+{
+    sop_json_value value;
+    return attribute_pick(store, path, &value) && value.type == SOP_JSON_STRING &&
+           sop_json_string_equal(value.raw, sop_str(wanted));
+}
+
+int cli_keys_are_told(sop_store *store)
+{
+    sop_json_step step = {SOP_JSON_STEP_NAME, {"key", 3}, 0};
+    sop_json_value value;
+    return attribute_pick(store, (sop_json_path){&step, 1}, &value);
+}
+
+int cli_keys_of(sop_store *store)
+{
     sop_json_step steps[2] = {{SOP_JSON_STEP_NAME, {"key", 3}, 0},
                               {SOP_JSON_STEP_NAME, {"encoding", 8}, 0}};
-    sop_json_path path = {steps, 2};
-    sop_json_value value;
-    if (sop_json_pick(info.attributes, &path, &value) != SOP_OK || value.type != SOP_JSON_STRING) {
-        return CLI_KEYS_TEXT;
-    }
-    return sop_json_string_equal(value.raw, sop_str("tuple")) ? CLI_KEYS_TUPLE : CLI_KEYS_TEXT;
+    return attribute_is(store, (sop_json_path){steps, 2}, "tuple") ? CLI_KEYS_TUPLE : CLI_KEYS_TEXT;
+}
+
+int cli_values_are_json(sop_store *store)
+{
+    sop_json_step step = {SOP_JSON_STEP_NAME, {"value", 5}, 0};
+    return attribute_is(store, (sop_json_path){&step, 1}, "json");
 }
 
 /* One JSON scalar as a part of a tuple key. 0: not a scalar, or a number that no part can hold. */
@@ -197,7 +251,7 @@ void cli_key_print(FILE *out, int keys, sop_slice key, int json)
         if (json) {
             cli_print_json(out, key);
         } else {
-            cli_print_text(out, key);
+            cli_print_text(out, key, CLI_SHOW_KEY);
         }
         return;
     }
@@ -212,4 +266,44 @@ void cli_key_print(FILE *out, int keys, sop_slice key, int json)
         part_print(out, &part);
     }
     (void)fputc(']', out);
+}
+
+/* ---- ranges ---- */
+
+void cli_range_free(cli_range *range)
+{
+    cli_slice_free(range->from);
+    cli_slice_free(range->to);
+}
+
+int cli_range_parse(const cli_session *s, cli_range *range)
+{
+    const cli_args *args = s->args;
+    const char *prefix = cli_value(args, "prefix");
+    const char *from = cli_value(args, "from");
+    const char *to = cli_value(args, "to");
+    int keys = cli_keys_of(s->store);
+    *range = (cli_range){0};
+    if (prefix != NULL && (from != NULL || to != NULL)) {
+        return cli_usage_error(args, "--prefix with --from or --to");
+    }
+    int code = CLI_OK;
+    if (from != NULL) code = cli_key_parse(args, keys, from, &range->from);
+    if (code == CLI_OK && to != NULL) code = cli_key_parse(args, keys, to, &range->to);
+    if (code != CLI_OK || prefix == NULL || prefix[0] == '\0') return code;
+    code = cli_key_parse(args, keys, prefix, &range->from);
+    if (code != CLI_OK) return code;
+    void *end = sop_alloc(range->from.size + 1);
+    sop_slice end_key;
+    if (end == NULL ||
+        sop_key_prefix_end(range->from, end, range->from.size + 1, &end_key) != SOP_OK) {
+        sop_free(end);
+        return cli_error(args, "out of memory");
+    }
+    if (end_key.size == 0) {
+        sop_free(end);
+    } else {
+        range->to = (sop_slice){end, end_key.size};
+    }
+    return CLI_OK;
 }

@@ -1,415 +1,121 @@
 /* SPDX-License-Identifier: MIT */
-/* export: the values of a store, byte for byte. dump and load: everything, as lines that load reads back. */
-#include <errno.h>
+/* export: the values of a store, byte for byte. */
 #include <stdlib.h>
 #include <string.h>
 
 #include "cli/cli.h"
-#include "cli/import.h"
 #include "json/json.h"
 #include "util/memory.h"
 
-/* ---- output file ---- */
+enum { EXPORT_NDJSON = 0, EXPORT_JSON = 1, PIECE = 1 << 20 };
 
-static int output_open(const cli_args *args, FILE **out)
-{
-    const char *path = cli_value(args, "output");
-    *out = stdout;
-    if (path == NULL) return CLI_OK;
-    *out = fopen(path, "wb");
-    return *out == NULL
-               ? cli_error(args, "%s: %s", path, cli_reason(errno, (char[CLI_REASON_SIZE]){0}))
-               : CLI_OK;
-}
-
-static int output_close(const cli_args *args, FILE *out, int code)
-{
-    int bad = ferror(out) || fflush(out) != 0;
-    int reason = errno;
-    if (out != stdout && fclose(out) != 0) bad = 1;
-    return bad && code == CLI_OK ? cli_error(args, "writing the output: %s",
-                                             cli_reason(reason, (char[CLI_REASON_SIZE]){0}))
-                                 : code;
-}
-
-/* ---- export ---- */
-
-enum { EXPORT_NDJSON = 0, EXPORT_JSON = 1 };
-
-static int store_export(cli_session *s, sop_cursor *cursor, FILE *out, int format)
-{
-    uint64_t n = 0;
-    sop_status status;
+typedef struct {
+    cli_session *s;
+    FILE *out;
+    int format;
+    uint64_t count;
+    uint64_t of_several_lines;
     cli_progress progress;
-    cli_progress_begin(&progress, s->args, "exporting");
-    if (format == EXPORT_JSON) (void)fputs("[\n", out);
-    while ((status = sop_cursor_next(cursor)) == SOP_OK) {
-        sop_slice value;
-        status = sop_cursor_value(cursor, &value);
-        if (status != SOP_OK) break;
-        if (format == EXPORT_JSON && n != 0) (void)fputs(",\n", out);
-        (void)fwrite(value.data, 1, value.size, out);
-        if (format == EXPORT_NDJSON) (void)fputc('\n', out);
-        if (ferror(out) || cli_progress_step(++n, 0, &progress) != SOP_OK) break;
-    }
-    if (format == EXPORT_JSON) (void)fputs("\n]\n", out);
-    cli_progress_end(&progress);
-    if (cli_interrupted()) return CLI_INTERRUPTED;
-    return status == SOP_OK || status == SOP_NOT_FOUND ? CLI_OK : cli_session_fail(s, status);
+} export;
+
+static int value_fail(export *e, sop_slice key, const char *what)
+{
+    (void)fprintf(stderr, "sop export: store \"%s\", key ", e->s->args->positional[1]);
+    cli_key_print(stderr, cli_keys_of(e->s->store), key, 0);
+    (void)fprintf(stderr, ": %s\n", what);
+    return CLI_FAILED;
 }
 
-static int export_bounds(cli_session *s, sop_cursor *cursor)
+/* A value too large for one call, piece by piece. */
+static int large_write(export *e, sop_slice key)
 {
-    const cli_args *args = s->args;
-    int keys = cli_keys_of(s->store);
-    sop_slice from = {0};
-    sop_slice to = {0};
-    uint8_t end[SOP_KEY_SIZE_MAX];
-    const char *text =
-        cli_value(args, "prefix") != NULL ? cli_value(args, "prefix") : cli_value(args, "from");
-    int code = text == NULL ? CLI_OK : cli_key_parse(args, keys, text, &from);
-    sop_slice to_memory = {0};
-    if (code == CLI_OK && cli_value(args, "prefix") != NULL) {
-        if (sop_key_prefix_end(from, end, sizeof end, &to) != SOP_OK) {
-            code = cli_usage_error(args, "--prefix is too long");
-        }
-    } else if (code == CLI_OK && cli_value(args, "to") != NULL) {
-        code = cli_key_parse(args, keys, cli_value(args, "to"), &to);
-        to_memory = to;
+    char *buffer = sop_alloc(PIECE + key.size);
+    if (buffer == NULL) return cli_error(e->s->args, "out of memory");
+    memcpy(buffer + PIECE, key.data, key.size);
+    key.data = buffer + PIECE;
+    int code = CLI_OK;
+    size_t got = 1;
+    for (uint64_t at = 0; code == CLI_OK && got != 0 && !ferror(e->out); at += got) {
+        sop_status status = sop_value_read(e->s->store, key, at, buffer, PIECE, &got);
+        if (status != SOP_OK) code = cli_session_fail(e->s, status);
+        if (status == SOP_OK) (void)fwrite(buffer, 1, got, e->out);
     }
-    sop_status status = code == CLI_OK ? sop_cursor_bound(cursor, from, to) : SOP_OK;
-    cli_slice_free(from);
-    cli_slice_free(to_memory);
-    return status == SOP_OK ? code : cli_session_fail(s, status);
+    sop_free(buffer);
+    return code;
+}
+
+static int value_export(export *e, sop_cursor *cursor)
+{
+    sop_slice key;
+    sop_slice value;
+    int code = CLI_OK;
+    sop_status status = sop_cursor_key(cursor, &key);
+    if (status == SOP_OK) status = sop_cursor_value(cursor, &value);
+    if (e->format == EXPORT_JSON && e->count != 0) (void)fputs(",\n", e->out);
+    if (status == SOP_TOO_LARGE) {
+        status = sop_cursor_key(cursor, &key);
+        if (status == SOP_OK) code = large_write(e, key);
+    } else if (status == SOP_OK) {
+        if (e->format == EXPORT_JSON && sop_json_check(value, NULL, NULL, NULL) != SOP_OK) {
+            return value_fail(e, key, "not JSON; sop dump writes any value");
+        }
+        if (value.size != 0) {
+            (void)fwrite(value.data, 1, value.size, e->out);
+            e->of_several_lines += memchr(value.data, '\n', value.size) != NULL;
+        }
+    }
+    if (status != SOP_OK) return cli_session_fail(e->s, status);
+    if (e->format == EXPORT_NDJSON) (void)fputc('\n', e->out);
+    e->count++;
+    return code;
+}
+
+static int store_export(export *e, sop_cursor *cursor)
+{
+    int code = CLI_OK;
+    sop_status status;
+    cli_progress_begin(&e->progress, e->s->args, "exporting");
+    if (e->format == EXPORT_JSON) (void)fputs("[\n", e->out);
+    while (code == CLI_OK && (status = sop_cursor_next(cursor)) != SOP_NOT_FOUND) {
+        code = status == SOP_OK ? value_export(e, cursor) : cli_session_fail(e->s, status);
+        if (ferror(e->out)) break;
+        if (code == CLI_OK && cli_progress_step(e->count, 0, &e->progress) != SOP_OK) {
+            code = cli_fail(e->s->args, SOP_CANCELLED, NULL);
+        }
+    }
+    if (e->format == EXPORT_JSON && code == CLI_OK) (void)fputs("\n]\n", e->out);
+    cli_progress_end(&e->progress);
+    if (code == CLI_OK && e->format == EXPORT_NDJSON && e->of_several_lines != 0) {
+        (void)cli_error(e->s->args,
+                        "note: %llu values take several lines; --format json tells "
+                        "them apart",
+                        (unsigned long long)e->of_several_lines);
+    }
+    return code;
 }
 
 int cmd_export(const cli_args *args)
 {
     cli_session s;
-    FILE *out;
     sop_cursor *cursor;
+    cli_range range;
+    export e = {.s = &s};
     const char *wanted = cli_value(args, "format");
-    int format = EXPORT_NDJSON;
     if (wanted != NULL && strcmp(wanted, "json") == 0) {
-        format = EXPORT_JSON;
+        e.format = EXPORT_JSON;
     } else if (wanted != NULL && strcmp(wanted, "ndjson") != 0) {
         return cli_usage_error(args, "--format %s: ndjson or json", wanted);
     }
     int code = cli_session_open(&s, args, SOP_TXN_READ, args->positional[1]);
     if (code != CLI_OK) return code;
-    sop_status status = sop_cursor_open(s.store, &cursor);
-    code = status == SOP_OK ? export_bounds(&s, cursor) : cli_session_fail(&s, status);
-    if (code == CLI_OK) code = output_open(args, &out);
-    if (code == CLI_OK) code = output_close(args, out, store_export(&s, cursor, out, format));
+    code = cli_range_parse(&s, &range);
+    if (code == CLI_OK) {
+        sop_status status = sop_cursor_open(s.store, &cursor);
+        if (status == SOP_OK) status = sop_cursor_bound(cursor, range.from, range.to);
+        if (status != SOP_OK) code = cli_session_fail(&s, status);
+    }
+    cli_range_free(&range);
+    if (code == CLI_OK) code = cli_output_open(args, &e.out);
+    if (code == CLI_OK) code = cli_output_close(args, e.out, store_export(&e, cursor));
     return cli_session_close(&s, code);
-}
-
-/* ---- dump ---- */
-
-typedef struct {
-    const cli_args *args;
-    cli_session *s;
-    FILE *out;
-    const char *only; /* one store, or NULL */
-    int code;
-} dump;
-
-/* Bytes as hexadecimal: exact, and easy to read back anywhere. */
-static void hex_write(FILE *out, sop_slice bytes)
-{
-    const uint8_t *p = bytes.data;
-    static const char digits[] = "0123456789abcdef";
-    for (size_t i = 0; i < bytes.size; i++) {
-        (void)fputc(digits[p[i] >> 4], out);
-        (void)fputc(digits[p[i] & 15], out);
-    }
-}
-
-/* "k":"text" or "kx":"hex". */
-static void member_write(FILE *out, const char *name, sop_slice bytes)
-{
-    if (cli_is_utf8(bytes)) {
-        (void)fprintf(out, "\"%s\":", name);
-        cli_print_json(out, bytes);
-    } else {
-        (void)fprintf(out, "\"%sx\":\"", name);
-        hex_write(out, bytes);
-        (void)fputc('"', out);
-    }
-}
-
-static sop_status store_dump(dump *d, const char *name)
-{
-    sop_store *store;
-    sop_cursor *cursor;
-    sop_status status = sop_store_open(d->s->txn, name, &store);
-    if (status == SOP_OK) status = sop_cursor_open(store, &cursor);
-    while (status == SOP_OK && (status = sop_cursor_next(cursor)) == SOP_OK) {
-        sop_slice key;
-        sop_slice value;
-        status = sop_cursor_item(cursor, &key, &value);
-        if (status != SOP_OK) break;
-        (void)fputc('{', d->out);
-        member_write(d->out, "k", key);
-        (void)fputc(',', d->out);
-        member_write(d->out, "v", value);
-        (void)fputs("}\n", d->out);
-        if (cli_interrupted()) return SOP_CANCELLED;
-    }
-    return status == SOP_NOT_FOUND ? SOP_OK : status;
-}
-
-static sop_status dump_store(const sop_store_info *info, void *context)
-{
-    dump *d = context;
-    if (d->only != NULL && strcmp(d->only, info->name) != 0) return SOP_OK;
-    (void)fputs("{\"store\":", d->out);
-    cli_print_json(d->out, sop_str(info->name));
-    (void)fprintf(d->out, ",\"duplicates\":%s,\"inline_value_max\":%u,",
-                  info->allow_duplicates ? "true" : "false", info->inline_value_max);
-    member_write(d->out, "attributes", info->attributes);
-    (void)fputs("}\n", d->out);
-    return store_dump(d, info->name);
-}
-
-static sop_status dump_range(const sop_range *range, void *context)
-{
-    const dump *d = context;
-    if (d->args->json) {
-        (void)fprintf(d->out,
-                      "{\"file\":\"%s\",\"offset\":%llu,\"length\":%llu,\"owner\":\"%s\"}\n",
-                      range->file, (unsigned long long)range->offset,
-                      (unsigned long long)range->length, range->owner);
-    } else {
-        (void)fprintf(d->out, "%-24s %12llu %10llu  %s\n", range->file,
-                      (unsigned long long)range->offset, (unsigned long long)range->length,
-                      range->owner);
-    }
-    return SOP_OK;
-}
-
-static const char *change_name(sop_change_kind kind)
-{
-    static const char *const names[] = {"?",    "insert", "update", "remove", "create",
-                                        "drop", "alter",  "load",   "commit"};
-    return (unsigned)kind < sizeof names / sizeof names[0] ? names[kind] : "?";
-}
-
-/* The transactions after a seq, as far as the log still has them. */
-static int log_dump(dump *d)
-{
-    uint64_t after;
-    sop_error err = {0};
-    sop_changes *changes;
-    int code = cli_number(d->args, "log", 0, &after);
-    if (code != CLI_OK) return code;
-    sop_status status = sop_changes_open(d->s->db, after, &changes, &err);
-    if (status != SOP_OK) return cli_fail(d->args, status, &err);
-    sop_change change = SOP_CHANGE_INIT;
-    while ((status = sop_changes_next(changes, 0, &change)) == SOP_OK) {
-        (void)fprintf(d->out, "{\"seq\":%llu,\"what\":\"%s\"", (unsigned long long)change.seq,
-                      change_name(change.kind));
-        if (change.kind != SOP_CHANGE_COMMIT) {
-            (void)fprintf(d->out, ",\"store\":%llu,", (unsigned long long)change.store_id);
-        }
-        if (change.kind == SOP_CHANGE_COMMIT) {
-            (void)fprintf(d->out, ",\"wall_ns\":%llu,", (unsigned long long)change.wall_ns);
-        }
-        member_write(d->out, change.kind == SOP_CHANGE_COMMIT ? "note" : "k",
-                     change.kind == SOP_CHANGE_COMMIT ? change.value : change.key);
-        if (change.kind == SOP_CHANGE_INSERT || change.kind == SOP_CHANGE_UPDATE) {
-            (void)fprintf(d->out, ",\"size\":%llu", (unsigned long long)change.value_size);
-        }
-        (void)fputs("}\n", d->out);
-        if (cli_interrupted()) break;
-    }
-    if (status != SOP_TIMEOUT && status != SOP_OK) {
-        code = cli_fail(d->args, status, sop_changes_error(changes));
-    }
-    sop_changes_close(changes);
-    return code;
-}
-
-static int dump_all(dump *d)
-{
-    sop_error err = {0};
-    sop_status status;
-    if (cli_flag(d->args, "log")) return log_dump(d);
-    if (cli_flag(d->args, "map")) {
-        status = sop_inspect_map(d->s->db, dump_range, d, &err);
-        return status == SOP_OK ? CLI_OK : cli_fail(d->args, status, &err);
-    }
-    status = sop_store_list(d->s->txn, dump_store, d);
-    return status == SOP_OK ? CLI_OK : cli_session_fail(d->s, status);
-}
-
-int cmd_dump(const cli_args *args)
-{
-    cli_session s;
-    dump d = {.args = args, .s = &s, .only = args->count > 1 ? args->positional[1] : NULL};
-    int code = cli_session_open(&s, args, SOP_TXN_READ, d.only);
-    if (code != CLI_OK) return code;
-    code = output_open(args, &d.out);
-    if (code == CLI_OK) code = output_close(args, d.out, dump_all(&d));
-    return cli_session_close(&s, code);
-}
-
-/* ---- load ---- */
-
-typedef struct {
-    const cli_args *args;
-    sop_db *db;
-    sop_bulk *bulk;
-    uint64_t stores;
-    uint64_t items;
-    uint8_t *buffers[2];
-    size_t capacities[2];
-} load;
-
-static int hex_value(uint8_t c)
-{
-    return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
-/* A member written by member_write, as plain bytes in buffer number which. */
-static int member_read(load *l, sop_slice line, const char *name, int which, sop_slice *out)
-{
-    char hex_name[32];
-    (void)snprintf(hex_name, sizeof hex_name, "%sx", name);
-    sop_json_step step = {SOP_JSON_STEP_NAME, sop_str(name), 0};
-    sop_json_path path = {&step, 1};
-    sop_json_value value;
-    int hex = sop_json_pick(line, &path, &value) != SOP_OK;
-    step.name = sop_str(hex_name);
-    if (hex && sop_json_pick(line, &path, &value) != SOP_OK) return 0;
-    if (value.type != SOP_JSON_STRING) return 0;
-    if (value.raw.size > l->capacities[which]) {
-        uint8_t *grown = sop_realloc(l->buffers[which], value.raw.size * 2);
-        if (grown == NULL) return 0;
-        l->buffers[which] = grown;
-        l->capacities[which] = value.raw.size * 2;
-    }
-    if (!hex) {
-        return sop_json_string_decode(value.raw, 0, l->buffers[which], l->capacities[which], out) ==
-               SOP_OK;
-    }
-    const uint8_t *p = (const uint8_t *)value.raw.data + 1;
-    size_t size = (value.raw.size - 2) / 2;
-    for (size_t i = 0; i < size; i++) {
-        int high = hex_value(p[2 * i]);
-        int low = hex_value(p[2 * i + 1]);
-        if (high < 0 || low < 0) return 0;
-        l->buffers[which][i] = (uint8_t)(high << 4 | low);
-    }
-    *out = (sop_slice){l->buffers[which], size};
-    return 1;
-}
-
-static int bulk_end(load *l)
-{
-    if (l->bulk == NULL) return CLI_OK;
-    sop_bulk *bulk = l->bulk;
-    l->bulk = NULL;
-    sop_status status = sop_bulk_finish(bulk, NULL);
-    if (status == SOP_OK) return CLI_OK;
-    int code = cli_fail(l->args, status, sop_bulk_error(bulk));
-    sop_bulk_abort(bulk);
-    return code;
-}
-
-static int store_begin(load *l, sop_slice line)
-{
-    int code = bulk_end(l);
-    if (code != CLI_OK) return code;
-    sop_slice name;
-    sop_store_options options = SOP_STORE_OPTIONS_INIT;
-    sop_json_step step = {SOP_JSON_STEP_NAME, sop_str("duplicates"), 0};
-    sop_json_path path = {&step, 1};
-    sop_json_value value;
-    sop_error err = {0};
-    char text[SOP_STORE_NAME_SIZE_MAX + 1];
-    if (!member_read(l, line, "store", 0, &name) || name.size > SOP_STORE_NAME_SIZE_MAX ||
-        !member_read(l, line, "attributes", 1, &options.attributes)) {
-        return cli_error(l->args, "a store line is not what dump writes");
-    }
-    memcpy(text, name.data, name.size);
-    text[name.size] = '\0';
-    if (sop_json_pick(line, &path, &value) == SOP_OK) {
-        options.allow_duplicates = value.type == SOP_JSON_TRUE;
-    }
-    step.name = sop_str("inline_value_max");
-    if (sop_json_pick(line, &path, &value) == SOP_OK) {
-        options.inline_value_max = (uint32_t)strtoul(value.raw.data, NULL, 10);
-    }
-    sop_status status = sop_bulk_open(l->db, text, &options, &l->bulk, &err);
-    l->stores++;
-    return status == SOP_OK ? CLI_OK : cli_fail(l->args, status, &err);
-}
-
-static int line_load(load *l, sop_slice line)
-{
-    sop_json_step step = {SOP_JSON_STEP_NAME, sop_str("store"), 0};
-    sop_json_path path = {&step, 1};
-    sop_json_value value;
-    sop_slice key;
-    sop_slice bytes;
-    if (sop_json_pick(line, &path, &value) == SOP_OK) return store_begin(l, line);
-    if (l->bulk == NULL) return cli_error(l->args, "an item before the first store");
-    if (!member_read(l, line, "k", 0, &key) || !member_read(l, line, "v", 1, &bytes)) {
-        return cli_error(l->args, "an item line is not what dump writes");
-    }
-    sop_status status = sop_bulk_add(l->bulk, key, bytes);
-    if (status != SOP_OK) return cli_fail(l->args, status, sop_bulk_error(l->bulk));
-    l->items++;
-    return CLI_OK;
-}
-
-static int lines_load(load *l, sop_slice data)
-{
-    import_reader reader;
-    import_record record;
-    int code = CLI_OK;
-    if (import_reader_init(&reader, data, IMPORT_NDJSON, 0, 0) != 0) {
-        code = cli_error(l->args, "%s", reader.problem);
-    }
-    while (code == CLI_OK && import_reader_next(&reader, &record)) {
-        if (record.problem[0] != '\0') {
-            code = cli_error(l->args, "line %zu: %s", record.line, record.problem);
-        } else {
-            code = line_load(l, record.json);
-            if (code != CLI_OK) (void)cli_error(l->args, "stopped at line %zu", record.line);
-        }
-        if (cli_interrupted()) code = CLI_INTERRUPTED;
-    }
-    import_reader_deinit(&reader);
-    if (code == CLI_OK) return bulk_end(l);
-    sop_bulk_abort(l->bulk);
-    return code;
-}
-
-int cmd_load(const cli_args *args)
-{
-    load l = {.args = args};
-    char *data;
-    size_t size;
-    const char *path =
-        args->count > 1 && strcmp(args->positional[1], "-") != 0 ? args->positional[1] : NULL;
-    int code = import_file_read(args, path, &data, &size);
-    if (code != CLI_OK) return code;
-    code = cli_open(args, args->positional[0], 1, &l.db);
-    if (code == CLI_OK) code = cli_close(args, l.db, lines_load(&l, (sop_slice){data, size}));
-    if (code == CLI_OK && !args->quiet) {
-        char items[32];
-        if (args->json) {
-            (void)printf("{\"stores\":%llu,\"items\":%llu}\n", (unsigned long long)l.stores,
-                         (unsigned long long)l.items);
-        } else {
-            (void)printf("%llu stores, %s items loaded\n", (unsigned long long)l.stores,
-                         cli_thousands(l.items, items));
-        }
-    }
-    sop_free(l.buffers[0]);
-    sop_free(l.buffers[1]);
-    sop_free(data);
-    return code;
 }

@@ -31,7 +31,8 @@ typedef struct {
     const char *field_names[FIELDS_MAX];
     char *field_text;
     size_t field_count;
-    int keys; /* CLI_KEYS_... */
+    int keys;     /* CLI_KEYS_... */
+    int describe; /* the store is there, but empty and undescribed */
     entry *entries;
     size_t count;
     size_t capacity;
@@ -221,7 +222,8 @@ static int record_add(import *im, import_record *record, int copy_value)
     if (copy_value) e.value.data = keep(im, record->json.data, record->json.size);
     if (e.value.data == NULL) return cli_error(im->args, "out of memory");
     im->entries[im->count++] = e;
-    return cli_progress_step(im->count, 0, &im->progress) == SOP_OK ? CLI_OK : CLI_INTERRUPTED;
+    if (cli_progress_step(im->count, 0, &im->progress) == SOP_OK) return CLI_OK;
+    return cli_fail(im->args, SOP_CANCELLED, NULL);
 }
 
 static int records_read(import *im, sop_slice data, int format)
@@ -248,6 +250,9 @@ static int records_read(import *im, sop_slice data, int format)
         }
     }
     import_reader_deinit(&reader);
+    if (code == CLI_OK && im->field_count == 0) {
+        code = cli_usage_error(im->args, "--key FIELD is needed");
+    }
     return code;
 }
 
@@ -294,9 +299,32 @@ static int entries_sort(import *im)
 
 /* ---- writing ---- */
 
-static void attributes_make(const import *im, sop_json_writer *writer, sop_slice *out)
+/* The members that an object has already. 0: it is none, or tells how its keys are made. */
+static int attributes_copy(sop_json_writer *writer, sop_slice old)
+{
+    char name[SOP_ATTRIBUTES_SIZE_MAX];
+    sop_json_value object;
+    sop_json_iter iter;
+    sop_json_value value;
+    sop_slice quoted;
+    if (old.size == 0) return 1;
+    if (sop_json_read(old, &object) != SOP_OK || object.type != SOP_JSON_OBJECT) return 0;
+    sop_json_iter_init(&iter, &object);
+    while (sop_json_next(&iter, &quoted, &value) == SOP_OK) {
+        sop_slice plain;
+        if (sop_json_string_decode(quoted, 1, name, sizeof name, &plain) != SOP_OK) return 0;
+        if (sop_json_string_equal(quoted, sop_str("key"))) return 0;
+        sop_json_key(writer, plain);
+        sop_json_raw(writer, value.raw);
+    }
+    return 1;
+}
+
+/* How keys and values of the store are to be read, beside what it says of itself already. */
+static int attributes_make(const import *im, sop_slice old, sop_json_writer *writer, sop_slice *out)
 {
     sop_json_object_begin(writer);
+    if (!attributes_copy(writer, old)) return 0;
     sop_json_key(writer, sop_str("key"));
     sop_json_object_begin(writer);
     sop_json_key(writer, sop_str("encoding"));
@@ -311,7 +339,7 @@ static void attributes_make(const import *im, sop_json_writer *writer, sop_slice
     sop_json_key(writer, sop_str("value"));
     sop_json_string(writer, sop_str("json"));
     sop_json_object_end(writer);
-    if (sop_json_writer_end(writer, out) != SOP_OK) *out = (sop_slice){0};
+    return sop_json_writer_end(writer, out) == SOP_OK;
 }
 
 static int load_new(import *im, sop_db *db, const char *store)
@@ -321,7 +349,10 @@ static int load_new(import *im, sop_db *db, const char *store)
     sop_store_options options = SOP_STORE_OPTIONS_INIT;
     sop_json_writer writer;
     sop_json_writer_init(&writer, 0);
-    attributes_make(im, &writer, &options.attributes);
+    if (!attributes_make(im, (sop_slice){0}, &writer, &options.attributes)) {
+        sop_json_writer_deinit(&writer);
+        return cli_error(im->args, "out of memory");
+    }
     sop_status status = sop_bulk_open(db, store, &options, &bulk, &err);
     sop_json_writer_deinit(&writer);
     if (status != SOP_OK) return cli_fail(im->args, status, &err);
@@ -335,9 +366,27 @@ static int load_new(import *im, sop_db *db, const char *store)
     return code;
 }
 
+/* A store that is empty and does not say how its keys are made is described as a new one would be. */
+static sop_status store_describe(import *im, sop_store *store)
+{
+    sop_slice attributes;
+    sop_json_writer writer;
+    sop_store_info info = SOP_STORE_INFO_INIT;
+    if (!im->describe) return SOP_OK;
+    sop_status status = sop_store_info_get(store, &info);
+    sop_json_writer_init(&writer, 0);
+    if (status == SOP_OK && attributes_make(im, info.attributes, &writer, &attributes)) {
+        status = sop_store_attributes_set(store, attributes);
+    }
+    sop_json_writer_deinit(&writer);
+    return status;
+}
+
 static int add_to_existing(import *im, sop_txn *txn, sop_store *store)
 {
     int replace = cli_flag(im->args, "replace");
+    sop_status described = store_describe(im, store);
+    if (described != SOP_OK) return cli_fail(im->args, described, sop_txn_error(txn));
     for (size_t i = 0; i < im->count; i++) {
         sop_status status = replace
                                 ? sop_store_put(store, im->entries[i].key, im->entries[i].value)
@@ -351,7 +400,6 @@ static int add_to_existing(import *im, sop_txn *txn, sop_store *store)
             continue;
         }
         if (status != SOP_OK) return cli_fail(im->args, status, sop_txn_error(txn));
-        if (cli_interrupted()) return CLI_INTERRUPTED;
     }
     sop_status status = sop_txn_commit(txn);
     return status == SOP_OK ? CLI_OK : cli_fail(im->args, status, sop_txn_error(txn));
@@ -366,8 +414,13 @@ store_look(import *im, sop_db *db, const char *name, sop_txn **txn_out, sop_stor
     sop_status status = sop_txn_begin(db, SOP_TXN_WRITE, txn_out, &err);
     if (status != SOP_OK) return cli_fail(im->args, status, &err);
     status = sop_store_open(*txn_out, name, store_out);
-    if (status == SOP_OK) im->keys = cli_keys_of(*store_out);
-    if (status == SOP_OK || status == SOP_NOT_FOUND) return CLI_OK;
+    if (status == SOP_NOT_FOUND) return CLI_OK;
+    sop_store_info info = SOP_STORE_INFO_INIT;
+    if (status == SOP_OK) status = sop_store_info_get(*store_out, &info);
+    im->describe = status == SOP_OK && info.kind == SOP_STORE_RAW && info.count == 0 &&
+                   !cli_keys_are_told(*store_out);
+    if (status == SOP_OK && !im->describe) im->keys = cli_keys_of(*store_out);
+    if (status == SOP_OK) return CLI_OK;
     return cli_fail(im->args, status, sop_txn_error(*txn_out));
 }
 
@@ -396,20 +449,14 @@ static void keys_choose(import *im, sop_slice data, int format)
 static int import_into(import *im, sop_slice data, int format)
 {
     const cli_args *args = im->args;
-    sop_error err = {0};
     sop_db *db = NULL;
     sop_txn *txn = NULL;
     sop_store *store = NULL;
-    sop_db_options options = SOP_DB_OPTIONS_INIT;
-    options.open_mode = SOP_OPEN_EXISTING;
-    int code = CLI_OK;
-    sop_status status = sop_db_open(args->positional[0], &options, &db, &err);
-    if (status != SOP_OK && status != SOP_NOT_FOUND) return cli_fail(args, status, &err);
+    int code = cli_open_if_there(args, args->positional[0], &db);
+    if (code != CLI_OK) return code;
     keys_choose(im, data, format);
-    if (db != NULL) {
-        cli_interrupt_target(db);
-        code = store_look(im, db, args->positional[1], &txn, &store);
-    }
+    if (db != NULL) code = store_look(im, db, args->positional[1], &txn, &store);
+    cli_interrupt_txn(txn);
     if (code == CLI_OK) code = records_read(im, data, format);
     if (code == CLI_OK) code = entries_sort(im);
     if (code == CLI_OK && db == NULL) code = cli_open(args, args->positional[0], 1, &db);
@@ -417,6 +464,7 @@ static int import_into(import *im, sop_slice data, int format)
         code =
             store == NULL ? load_new(im, db, args->positional[1]) : add_to_existing(im, txn, store);
     }
+    cli_interrupt_txn(NULL);
     sop_txn_close(txn);
     return cli_close(args, db, code);
 }

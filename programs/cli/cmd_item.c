@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* get, put, rm, scan, count, rank: items of a store. */
+/* get, put, rm, count, rank: one item of a store, or the number of them. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "cli/cli.h"
 #include "util/memory.h"
@@ -42,41 +43,59 @@ static int value_stream(cli_session *s, sop_slice key, uint64_t offset, uint64_t
     return code;
 }
 
-static int value_json(cli_session *s, int keys, sop_slice key)
+static int value_json(cli_session *s, sop_slice key)
 {
     sop_slice value;
+    int keys = cli_keys_of(s->store);
+    int values_are_json = cli_values_are_json(s->store);
     sop_status status = sop_store_get(s->store, key, &value);
     if (status != SOP_OK) return cli_session_fail(s, status);
     (void)printf("{\"key\":");
     cli_key_print(stdout, keys, key, 1);
     (void)printf(",\"value\":");
-    cli_print_json(stdout, value);
+    cli_print_value_json(stdout, value, values_are_json);
     (void)printf("}\n");
     return CLI_OK;
+}
+
+/* The very bytes; on a terminal the prompt then begins on a line of its own. */
+static int value_bytes(cli_session *s, sop_slice key, uint64_t total)
+{
+    uint64_t offset;
+    uint64_t size;
+    int code = cli_number(s->args, "offset", 0, &offset);
+    if (code == CLI_OK) code = cli_number(s->args, "size", UINT64_MAX, &size);
+    if (code == CLI_OK) code = value_stream(s, key, offset, size);
+    if (code == CLI_OK && total != 0 && isatty(STDOUT_FILENO)) (void)fputc('\n', stdout);
+    return code;
+}
+
+static int key_absent(const cli_args *args)
+{
+    (void)cli_error(args, "there is no key %s in store \"%s\"", args->positional[2],
+                    args->positional[1]);
+    return CLI_ABSENT;
 }
 
 int cmd_get(const cli_args *args)
 {
     cli_session s;
     sop_slice key;
-    uint64_t offset;
-    uint64_t size;
-    int code = cli_number(args, "offset", 0, &offset);
-    if (code == CLI_OK) code = cli_number(args, "size", UINT64_MAX, &size);
+    uint64_t total;
+    int code = cli_number(args, "offset", 0, &total);
+    if (code == CLI_OK) code = cli_number(args, "size", 0, &total);
+    if (code == CLI_OK && args->json && (cli_flag(args, "offset") || cli_flag(args, "size"))) {
+        code = cli_usage_error(args, "--json with --offset or --size");
+    }
     if (code == CLI_OK) code = item_open(&s, args, SOP_TXN_READ, &key);
     if (code != CLI_OK) return code;
-    uint64_t total;
     sop_status status = sop_value_size(s.store, key, &total);
     if (status == SOP_NOT_FOUND) {
-        (void)cli_error(args, "there is no key %s", args->positional[2]);
-        code = CLI_ABSENT;
+        code = key_absent(args);
     } else if (status != SOP_OK) {
         code = cli_session_fail(&s, status);
-    } else if (args->json) {
-        code = value_json(&s, cli_keys_of(s.store), key);
     } else {
-        code = value_stream(&s, key, offset, size);
-        if (code == CLI_OK && total != 0 && !cli_flag(args, "size")) (void)fputc('\n', stdout);
+        code = args->json ? value_json(&s, key) : value_bytes(&s, key, total);
     }
     cli_slice_free(key);
     return cli_session_close(&s, code);
@@ -84,57 +103,75 @@ int cmd_get(const cli_args *args)
 
 /* ---- put ---- */
 
+/* The whole value is there: --add and stores with duplicates add it. */
+static sop_status value_store(cli_session *s, sop_slice key, sop_slice value)
+{
+    sop_store_info info = SOP_STORE_INFO_INIT;
+    sop_status status = sop_store_info_get(s->store, &info);
+    if (status != SOP_OK) return status;
+    return cli_flag(s->args, "add") || info.allow_duplicates ? sop_store_add(s->store, key, value)
+                                                             : sop_store_put(s->store, key, value);
+}
+
+/* A value larger than one piece. */
+static sop_status value_write(cli_session *s, sop_slice key, FILE *file, char *buffer, size_t got)
+{
+    sop_value_writer *writer;
+    uint64_t size;
+    if (cli_flag(s->args, "add")) {
+        sop_store_info info = SOP_STORE_INFO_INIT;
+        sop_status found = sop_store_info_get(s->store, &info);
+        if (found != SOP_OK) return found;
+        if (!info.allow_duplicates) found = sop_value_size(s->store, key, &size);
+        if (!info.allow_duplicates && found != SOP_NOT_FOUND) {
+            return found == SOP_OK ? SOP_EXISTS : found;
+        }
+    }
+    sop_status status = sop_value_write_open(s->store, key, &writer);
+    while (status == SOP_OK && got > 0 && !cli_interrupted()) {
+        status = sop_value_write(writer, buffer, got);
+        got = fread(buffer, 1, PIECE, file);
+    }
+    if (status == SOP_OK && cli_interrupted()) status = SOP_CANCELLED;
+    if (status == SOP_OK && !ferror(file)) return sop_value_write_finish(writer);
+    sop_value_write_abort(writer);
+    return status;
+}
+
+static int put_result(cli_session *s, sop_status status)
+{
+    const cli_args *args = s->args;
+    if (status != SOP_EXISTS) return status == SOP_OK ? CLI_OK : cli_session_fail(s, status);
+    return cli_error(args, "the key %s is in store \"%s\" already", args->positional[2],
+                     args->positional[1]);
+}
+
 static int value_from_file(cli_session *s, sop_slice key, FILE *file, const char *name)
 {
     char *buffer = sop_alloc(PIECE);
-    sop_value_writer *writer;
     if (buffer == NULL) return cli_error(s->args, "out of memory");
     size_t got = fread(buffer, 1, PIECE, file);
-    sop_status status;
-    int code = CLI_OK;
-    if (got < PIECE && !ferror(file)) {
-        status = sop_store_put(s->store, key, (sop_slice){buffer, got});
-    } else {
-        status = sop_value_write_open(s->store, key, &writer);
-        while (status == SOP_OK && got > 0 && !cli_interrupted()) {
-            status = sop_value_write(writer, buffer, got);
-            got = fread(buffer, 1, PIECE, file);
-        }
-        if (cli_interrupted()) status = SOP_CANCELLED;
-        if (status == SOP_OK && !ferror(file)) {
-            status = sop_value_write_finish(writer);
-        } else {
-            sop_value_write_abort(writer);
-        }
+    sop_status status = SOP_OK;
+    if (got == PIECE) {
+        status = value_write(s, key, file, buffer, got);
+    } else if (!ferror(file)) {
+        status = value_store(s, key, (sop_slice){buffer, got});
     }
-    if (ferror(file)) {
-        code = cli_error(s->args, "reading %s: %s", name,
-                         cli_reason(errno, (char[CLI_REASON_SIZE]){0}));
-    } else if (status != SOP_OK) {
-        code = cli_session_fail(s, status);
-    }
+    int reason = errno;
     sop_free(buffer);
-    return code;
+    if (cli_interrupted()) return cli_fail(s->args, SOP_CANCELLED, NULL);
+    if (ferror(file)) {
+        return cli_error(s->args, "reading %s: %s", name,
+                         cli_reason(reason, (char[CLI_REASON_SIZE]){0}));
+    }
+    return put_result(s, status);
 }
 
 static int value_put(cli_session *s, sop_slice key)
 {
     const cli_args *args = s->args;
     const char *path = cli_value(args, "file");
-    if (args->count == 4 && path != NULL) return cli_usage_error(args, "a value and --file");
-    if (args->count == 4) {
-        sop_slice value = cli_unescape(args->positional[3]);
-        if (value.data == NULL) return cli_error(args, "out of memory");
-        sop_store_info info = SOP_STORE_INFO_INIT;
-        sop_status status = sop_store_info_get(s->store, &info);
-        if (status == SOP_OK) {
-            status = cli_flag(args, "add") || info.allow_duplicates
-                         ? sop_store_add(s->store, key, value)
-                         : sop_store_put(s->store, key, value);
-        }
-        cli_slice_free(value);
-        return status == SOP_OK ? CLI_OK : cli_session_fail(s, status);
-    }
+    if (args->count == 4) return put_result(s, value_store(s, key, sop_str(args->positional[3])));
     if (path == NULL) return value_from_file(s, key, stdin, "standard input");
     FILE *file = fopen(path, "rb");
     if (file == NULL) {
@@ -149,6 +186,9 @@ int cmd_put(const cli_args *args)
 {
     cli_session s;
     sop_slice key;
+    if (args->count == 4 && cli_flag(args, "file")) {
+        return cli_usage_error(args, "a value and --file");
+    }
     int code = item_open(&s, args, SOP_TXN_WRITE, &key);
     if (code != CLI_OK) return code;
     code = value_put(&s, key);
@@ -158,57 +198,14 @@ int cmd_put(const cli_args *args)
 
 /* ---- ranges ---- */
 
-typedef struct {
-    sop_slice from; /* from malloc, or empty */
-    sop_slice to;
-} key_range;
-
-static void range_free(key_range *range)
-{
-    cli_slice_free(range->from);
-    cli_slice_free(range->to);
-}
-
-static int range_parse(const cli_session *s, key_range *range)
-{
-    const cli_args *args = s->args;
-    const char *prefix = cli_value(args, "prefix");
-    const char *from = cli_value(args, "from");
-    const char *to = cli_value(args, "to");
-    int keys = cli_keys_of(s->store);
-    *range = (key_range){0};
-    if (prefix != NULL && (from != NULL || to != NULL)) {
-        return cli_usage_error(args, "--prefix with --from or --to");
-    }
-    int code = CLI_OK;
-    if (from != NULL) code = cli_key_parse(args, keys, from, &range->from);
-    if (code == CLI_OK && to != NULL) code = cli_key_parse(args, keys, to, &range->to);
-    if (code != CLI_OK || prefix == NULL || prefix[0] == '\0') return code;
-    code = cli_key_parse(args, keys, prefix, &range->from);
-    if (code != CLI_OK) return code;
-    void *end = sop_alloc(range->from.size + 1);
-    sop_slice end_key;
-    if (end == NULL ||
-        sop_key_prefix_end(range->from, end, range->from.size + 1, &end_key) != SOP_OK) {
-        sop_free(end);
-        return cli_error(args, "out of memory");
-    }
-    if (end_key.size == 0) {
-        sop_free(end);
-    } else {
-        range->to = (sop_slice){end, end_key.size};
-    }
-    return CLI_OK;
-}
-
 int cmd_count(const cli_args *args)
 {
     cli_session s;
-    key_range range;
+    cli_range range;
     uint64_t count = 0;
     int code = cli_session_open(&s, args, SOP_TXN_READ, args->positional[1]);
     if (code != CLI_OK) return code;
-    code = range_parse(&s, &range);
+    code = cli_range_parse(&s, &range);
     if (code == CLI_OK) {
         sop_status status = sop_store_count_range(s.store, range.from, range.to, &count);
         if (status != SOP_OK) code = cli_session_fail(&s, status);
@@ -216,7 +213,7 @@ int cmd_count(const cli_args *args)
     if (code == CLI_OK) {
         (void)printf(args->json ? "{\"count\":%llu}\n" : "%llu\n", (unsigned long long)count);
     }
-    range_free(&range);
+    cli_range_free(&range);
     return cli_session_close(&s, code);
 }
 
@@ -238,20 +235,21 @@ int cmd_rank(const cli_args *args)
 
 static int range_remove(cli_session *s)
 {
-    key_range range;
+    cli_range range;
     uint64_t removed = 0;
-    int code = range_parse(s, &range);
-    if (code == CLI_OK && range.from.size == 0 && range.to.size == 0) {
-        code = cli_usage_error(s->args, "a key, or --from, --to, --prefix");
-    }
+    int code = cli_range_parse(s, &range);
     if (code == CLI_OK) {
         sop_status status = sop_store_remove_range(s->store, range.from, range.to, &removed);
         if (status != SOP_OK) code = cli_session_fail(s, status);
     }
-    range_free(&range);
+    cli_range_free(&range);
     if (code == CLI_OK && !s->args->quiet) {
-        (void)printf(s->args->json ? "{\"removed\":%llu}\n" : "%llu removed\n",
-                     (unsigned long long)removed);
+        char count[32];
+        if (s->args->json) {
+            (void)printf("{\"removed\":%llu}\n", (unsigned long long)removed);
+        } else {
+            (void)printf("%s removed\n", cli_thousands(removed, count));
+        }
     }
     return code;
 }
@@ -259,6 +257,14 @@ static int range_remove(cli_session *s)
 int cmd_rm(const cli_args *args)
 {
     cli_session s;
+    if (args->count == 3 &&
+        (cli_flag(args, "from") || cli_flag(args, "to") || cli_flag(args, "prefix"))) {
+        return cli_usage_error(args, "a key, and a range");
+    }
+    if (args->count == 2 && cli_value(args, "from") == NULL && cli_value(args, "to") == NULL &&
+        cli_value(args, "prefix") == NULL) {
+        return cli_usage_error(args, "a key is needed, or --from, --to, --prefix");
+    }
     int code = cli_session_open(&s, args, SOP_TXN_WRITE, args->positional[1]);
     if (code != CLI_OK) return code;
     if (args->count == 2) return cli_session_close(&s, range_remove(&s));
@@ -267,123 +273,11 @@ int cmd_rm(const cli_args *args)
     if (code == CLI_OK) {
         sop_status status = sop_store_remove(s.store, key);
         if (status == SOP_NOT_FOUND) {
-            (void)cli_error(args, "there is no key %s", args->positional[2]);
-            code = CLI_ABSENT;
+            code = key_absent(args);
         } else if (status != SOP_OK) {
             code = cli_session_fail(&s, status);
         }
     }
     cli_slice_free(key);
-    return cli_session_close(&s, code);
-}
-
-/* ---- scan ---- */
-
-typedef struct {
-    uint64_t limit;
-    int reverse;
-    int keys_only;
-    int values_only;
-    int keys;
-} scan_style;
-
-static int scan_print(cli_session *s, sop_cursor *cursor, const scan_style *style)
-{
-    sop_slice key;
-    sop_slice value = {"", 0};
-    sop_status status = sop_cursor_key(cursor, &key);
-    if (status == SOP_OK && !style->keys_only) status = sop_cursor_value(cursor, &value);
-    if (status != SOP_OK) return cli_session_fail(s, status);
-    if (s->args->json) {
-        (void)printf("{\"key\":");
-        cli_key_print(stdout, style->keys, key, 1);
-        if (!style->keys_only) {
-            (void)printf(",\"value\":");
-            cli_print_json(stdout, value);
-        }
-        (void)printf("}\n");
-        return CLI_OK;
-    }
-    if (!style->values_only) cli_key_print(stdout, style->keys, key, 0);
-    if (!style->keys_only) {
-        if (!style->values_only) (void)fputc('\t', stdout);
-        cli_print_text(stdout, value);
-    }
-    (void)fputc('\n', stdout);
-    return CLI_OK;
-}
-
-/* Where to begin: a row number, a percentage, or an end. Leaves the cursor on the first item to print. */
-static sop_status
-scan_begin(cli_session *s, sop_cursor *cursor, const scan_style *style, const key_range *range)
-{
-    const cli_args *args = s->args;
-    const char *percent = cli_value(args, "at");
-    uint64_t rank = 0;
-    uint64_t count = 0;
-    if (percent == NULL && !cli_flag(args, "at-rank")) {
-        return style->reverse ? sop_cursor_last(cursor) : sop_cursor_first(cursor);
-    }
-    sop_status status = sop_store_count_range(s->store, range->from, range->to, &count);
-    if (status != SOP_OK) return status;
-    if (percent != NULL) {
-        double part = strtod(percent, NULL) / 100.0;
-        rank = (uint64_t)(part * (double)count);
-        if (rank >= count && count != 0) rank = count - 1;
-    } else {
-        rank = strtoull(cli_value(args, "at-rank"), NULL, 10);
-    }
-    return sop_cursor_seek_rank(cursor, rank);
-}
-
-static int scan_run(cli_session *s, const scan_style *style, const key_range *range)
-{
-    sop_cursor *cursor;
-    sop_status status = sop_cursor_open(s->store, &cursor);
-    if (status == SOP_OK) status = sop_cursor_bound(cursor, range->from, range->to);
-    if (status == SOP_OK) status = scan_begin(s, cursor, style, range);
-    for (uint64_t n = 0; status == SOP_OK && n < style->limit; n++) {
-        int code = scan_print(s, cursor, style);
-        if (code != CLI_OK) return code;
-        if (cli_interrupted()) return CLI_INTERRUPTED;
-        if (ferror(stdout)) {
-            return cli_error(s->args, "writing the output: %s",
-                             cli_reason(errno, (char[CLI_REASON_SIZE]){0}));
-        }
-        status = style->reverse ? sop_cursor_prev(cursor) : sop_cursor_next(cursor);
-    }
-    return status == SOP_OK || status == SOP_NOT_FOUND ? CLI_OK : cli_session_fail(s, status);
-}
-
-static int percent_check(const cli_args *args)
-{
-    const char *text = cli_value(args, "at");
-    if (text == NULL) return CLI_OK;
-    char *end = NULL;
-    double value = strtod(text, &end);
-    if (end == text || (strcmp(end, "%") != 0 && *end != '\0') || !(value >= 0 && value <= 100)) {
-        return cli_usage_error(args, "--at %s: a percentage from 0%% to 100%%", text);
-    }
-    if (cli_flag(args, "at-rank")) return cli_usage_error(args, "--at with --at-rank");
-    return CLI_OK;
-}
-
-int cmd_scan(const cli_args *args)
-{
-    cli_session s;
-    key_range range;
-    uint64_t rank;
-    scan_style style = {.reverse = cli_flag(args, "reverse"),
-                        .keys_only = cli_flag(args, "keys-only"),
-                        .values_only = cli_flag(args, "values-only")};
-    int code = cli_number(args, "limit", UINT64_MAX, &style.limit);
-    if (code == CLI_OK) code = cli_number(args, "at-rank", 0, &rank);
-    if (code == CLI_OK) code = percent_check(args);
-    if (code == CLI_OK) code = cli_session_open(&s, args, SOP_TXN_READ, args->positional[1]);
-    if (code != CLI_OK) return code;
-    style.keys = cli_keys_of(s.store);
-    code = range_parse(&s, &range);
-    if (code == CLI_OK) code = scan_run(&s, &style, &range);
-    range_free(&range);
     return cli_session_close(&s, code);
 }

@@ -62,33 +62,70 @@ static int shell_line(const cli_args *args, char *line)
     return code;
 }
 
-int cmd_shell(const cli_args *args)
+/* The next line without its end. 1: a line; 0: the end; -1: Ctrl-C, or too long (said). */
+static int line_read(const cli_args *args, char *line)
 {
-    sop_db *db;
-    int code = cli_open(args, args->positional[0], 0, &db);
-    if (code == CLI_OK) code = cli_close(args, db, CLI_OK);
-    if (code != CLI_OK) return code;
-    char *line = sop_alloc(LINE_MAX_BYTES);
-    if (line == NULL) return cli_error(args, "out of memory");
-    int terminal = isatty(STDIN_FILENO);
-    if (terminal) {
-        (void)printf("sop %s on %s; help lists the commands, exit leaves\n", sop_version(),
-                     args->positional[0]);
+    if (fgets(line, LINE_MAX_BYTES, stdin) == NULL) {
+        if (!cli_interrupted() || feof(stdin)) return 0;
+        cli_interrupt_forget();
+        clearerr(stdin);
+        (void)fputc('\n', stdout);
+        return -1;
     }
+    size_t size = strcspn(line, "\r\n");
+    if (line[size] == '\0' && size == LINE_MAX_BYTES - 1) {
+        int c = 0;
+        while (c != '\n' && c != EOF) {
+            c = fgetc(stdin);
+        }
+        (void)cli_error(args, "a line of more than %d bytes was left out", LINE_MAX_BYTES - 2);
+        return -1;
+    }
+    line[size] = '\0';
+    return 1;
+}
+
+/* Runs lines until the end. Not on a terminal: the first failure ends it, as in a script. */
+static int lines_run(const cli_args *args, char *line, int terminal)
+{
     for (;;) {
         if (terminal) {
             (void)fputs("sop> ", stdout);
             (void)fflush(stdout);
         }
-        if (fgets(line, LINE_MAX_BYTES, stdin) == NULL) break;
-        line[strcspn(line, "\r\n")] = '\0';
-        if (strcmp(line, "exit") == 0 || strcmp(line, "quit") == 0) break;
-        int result = shell_line(args, line);
+        int got = line_read(args, line);
+        if (got == 0) break;
+        if (got < 0 && !terminal) return CLI_FAILED;
+        if (got < 0) continue;
+        if (strcmp(line, "exit") == 0 || strcmp(line, "quit") == 0) return CLI_OK;
+        int code = shell_line(args, line);
         (void)fflush(stdout);
-        if (!terminal && result != CLI_OK) code = result;
+        cli_interrupt_forget();
+        if (!terminal && code != CLI_OK) return code;
     }
+    if (terminal) (void)fputc('\n', stdout);
+    return CLI_OK;
+}
+
+int cmd_shell(const cli_args *args)
+{
+    sop_db *db;
+    /* A database in memory lives as long as the shell. */
+    int create = strncmp(args->positional[0], "memory:", strlen("memory:")) == 0;
+    int code = cli_open(args, args->positional[0], create, &db);
+    if (code != CLI_OK) return code;
+    char *line = sop_alloc(LINE_MAX_BYTES);
+    int terminal = isatty(STDIN_FILENO);
+    if (terminal) {
+        (void)printf("sop %s on %s. Commands without the database, such as: ls; help lists them, "
+                     "exit leaves.\n",
+                     sop_version(), args->positional[0]);
+    }
+    cli_hold(args->positional[0], db);
+    code = line == NULL ? cli_error(args, "out of memory") : lines_run(args, line, terminal);
+    cli_hold(NULL, NULL);
     sop_free(line);
-    return code;
+    return cli_close(args, db, code);
 }
 
 /* ---- bench ---- */
