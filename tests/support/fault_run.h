@@ -21,9 +21,9 @@ typedef struct {
     uint64_t
         space; /* else: the medium has this many bytes, until the workload is over; 0: no bound */
     uint64_t writeback; /* else: the file of the n-th write could not be written back; 0: none */
-    int sync;      /* SOP_SYNC_... */
-    int go_on;     /* after a call failed the transaction goes on with the others */
-    int kill;      /* the process is killed at the end, else it closes the database */
+    int sync;           /* SOP_SYNC_... */
+    int go_on;          /* after a call failed the transaction goes on with the others */
+    int kill;           /* the process is killed at the end, else it closes the database */
     uint64_t seed;
 } fault_case;
 
