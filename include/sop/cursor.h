@@ -53,8 +53,9 @@ typedef struct {
  *              transaction.
  *
  * Returns:   SOP_OK; the common errors.
- * Lifetime:  cursor_out lives until it is closed or sop_txn_close. Commit and reset end its place:
- *            after sop_txn_renew it stands as a new one.
+ * Lifetime:  cursor_out lives until it is closed, or its transaction commits, is reset or closed. One
+ *            that has ended gives SOP_INVALID until it is closed or sop_cursor_open uses its memory
+ *            again; there is no need to close it.
  * Threads:   only the thread that owns the transaction.
  * Cost:      one allocation; no read.
  * Since:     0.1

@@ -183,9 +183,9 @@ SOP_API SOP_MUST_CHECK sop_status sop_db_open(const char *url,
  * db         NULL is allowed and does nothing.
  * err        what went wrong; may be NULL.
  *
- * Returns:   SOP_OK; SOP_BUSY while transactions or bulk loads are open: the handle stays usable.
- *            SOP_IO, SOP_FULL: the last commits may not be durable; the handle is freed. Close feeds
- *            before.
+ * Returns:   SOP_OK; SOP_BUSY while transactions, bulk loads or change feeds are open: the handle
+ *            stays usable. SOP_IO, SOP_FULL: the last commits may not be durable; the handle is
+ *            freed.
  * Threads:   one; no other call on db may run or come later.
  * Cost:      one sync; a checkpoint when more than 1 MiB of log is pending.
  * Since:     0.1

@@ -92,7 +92,7 @@ SOP_API SOP_MUST_CHECK sop_status sop_store_create(sop_txn *txn,
  *
  * txn         a transaction.
  * name        the name of the store.
- * store_out   the handle; NULL on failure. Opening twice gives two handles, both good.
+ * store_out   the handle; NULL on failure. Opening a store again gives the handle it has already.
  *
  * Returns:   SOP_OK; SOP_NOT_FOUND; the common errors.
  * Lifetime:  store_out lives until sop_txn_close.

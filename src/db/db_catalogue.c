@@ -290,24 +290,6 @@ sop_status sop_store__row_set(sop_store *store, const sop_catalogue_row *row)
     return SOP_OK;
 }
 
-static sop_status handle_new(sop_txn *txn, const sop_catalogue_row *row, sop_store **out)
-{
-    sop_store *store = sop_alloc_zeroed(sizeof *store);
-    if (store == NULL) return sop_fail(&txn->core.error, SOP_NO_MEMORY, "store: out of memory");
-    store->txn = txn;
-    store->id = row->id;
-    store->row_seq = UINT64_MAX;
-    sop_status status = sop_store__row_set(store, row);
-    if (status == SOP_OK) {
-        store->next = txn->stores;
-        txn->stores = store;
-        *out = store;
-        return SOP_OK;
-    }
-    sop_store__free(store);
-    return status;
-}
-
 sop_status sop_store_open_id(sop_txn *txn, uint64_t id, sop_store **store_out)
 {
     if (txn == NULL || store_out == NULL) return SOP_INVALID;
@@ -319,7 +301,7 @@ sop_status sop_store_open_id(sop_txn *txn, uint64_t id, sop_store **store_out)
         return sop_fail(&txn->core.error, SOP_NOT_FOUND, "there is no store with id %llu",
                         (unsigned long long)id);
     }
-    return status == SOP_OK ? handle_new(txn, &row, store_out) : status;
+    return status == SOP_OK ? sop_store__handle(txn, &row, store_out) : status;
 }
 
 sop_status sop_store_open(sop_txn *txn, const char *name, sop_store **store_out)

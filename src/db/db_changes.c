@@ -17,6 +17,12 @@ typedef struct {
     sop_change change;
 } queued;
 
+/* How the keys of a store are stored. */
+typedef struct {
+    uint64_t store; /* 0: none */
+    enum { FORM_PLAIN, FORM_DUPLICATES, FORM_UNKNOWN } form;
+} store_form;
+
 struct sop_changes {
     sop_db *db;
     uint64_t after; /* everything up to here was queued */
@@ -27,6 +33,11 @@ struct sop_changes {
     sop_arena arena;
     size_t bytes;
     uint64_t interrupts;
+    sop_txn *catalogue; /* while the queue is filled: says which stores have duplicates */
+    store_form form;    /* of the last item's store */
+    store_form *made;   /* of the stores whose creation the feed has seen */
+    size_t made_count;
+    size_t made_capacity;
     sop_error error;
 };
 
@@ -43,6 +54,8 @@ sop_changes_open(sop_db *db, uint64_t after_seq, sop_changes **changes_out, sop_
     }
     sop_changes *changes = sop_alloc_zeroed(sizeof *changes);
     if (changes == NULL) return sop_fail(err, SOP_NO_MEMORY, "changes: out of memory");
+    /* Release pairs with the acquire in close. */
+    atomic_fetch_add_explicit(&db->feeds, 1, memory_order_release);
     changes->db = db;
     changes->after = after_seq;
     changes->interrupts = sop_engine_interrupts(db->engine);
@@ -53,7 +66,9 @@ sop_changes_open(sop_db *db, uint64_t after_seq, sop_changes **changes_out, sop_
 void sop_changes_close(sop_changes *changes)
 {
     if (changes == NULL) return;
+    atomic_fetch_sub_explicit(&changes->db->feeds, 1, memory_order_release);
     sop_free(changes->queue);
+    sop_free(changes->made);
     sop_arena_deinit(&changes->arena);
     sop_free(changes);
 }
@@ -94,6 +109,77 @@ static sop_status change_push(sop_changes *changes, sop_change change)
     return SOP_OK;
 }
 
+/* ---- keys of stores with duplicates ---- */
+
+static sop_status made_note(sop_changes *changes, const sop_catalogue_row *row)
+{
+    if (changes->made_count == changes->made_capacity) {
+        size_t capacity = changes->made_capacity * 2 + 16;
+        store_form *grown = sop_realloc(changes->made, capacity * sizeof *grown);
+        if (grown == NULL) {
+            return sop_fail(&changes->error, SOP_NO_MEMORY, "changes: out of memory");
+        }
+        changes->made = grown;
+        changes->made_capacity = capacity;
+    }
+    int duplicates = (row->features & SOP_FEATURE_DUPLICATES) != 0;
+    changes->made[changes->made_count++] =
+        (store_form){row->id, duplicates ? FORM_DUPLICATES : FORM_PLAIN};
+    return SOP_OK;
+}
+
+/* The catalogue of now knows the store unless it was dropped meanwhile. */
+static sop_status form_find(sop_changes *changes, uint64_t id)
+{
+    sop_store *store;
+    if (changes->form.store == id) return SOP_OK;
+    sop_status status = SOP_OK;
+    if (changes->catalogue == NULL) {
+        status = sop_txn_begin(changes->db, SOP_TXN_READ, &changes->catalogue, &changes->error);
+        if (status != SOP_OK) return status;
+    }
+    changes->form = (store_form){id, FORM_UNKNOWN};
+    status = sop_store_open_id(changes->catalogue, id, &store);
+    if (status == SOP_OK) {
+        changes->form.form = store->duplicates ? FORM_DUPLICATES : FORM_PLAIN;
+        return SOP_OK;
+    }
+    if (status != SOP_NOT_FOUND) {
+        changes->form.store = 0;
+        changes->error = *sop_txn_error(changes->catalogue);
+        return status;
+    }
+    for (size_t i = 0; i < changes->made_count; i++) {
+        if (changes->made[i].store == id) changes->form = changes->made[i];
+    }
+    return SOP_OK;
+}
+
+/*
+ * The key as the user gave it. Of a store that was made before the feed began and is dropped by now nothing says whether it had
+ * duplicates but the keys themselves: these end in an item id, which begins with the seq of a snapshot before the commit.
+ */
+static sop_status key_plain(sop_changes *changes, sop_change *change, uint8_t *buffer)
+{
+    const uint8_t *id;
+    size_t size;
+    sop_status status = form_find(changes, change->store_id);
+    if (status != SOP_OK || changes->form.form == FORM_PLAIN) return status;
+    status = sop_duplicates__split(change->key, buffer, &size, &id);
+    if (changes->form.form == FORM_UNKNOWN &&
+        (status != SOP_OK || sop_get_u64be(id) >= change->seq)) {
+        return SOP_OK;
+    }
+    if (status != SOP_OK) {
+        return sop_fail(&changes->error, status, "changes: store %llu, a key without its item id",
+                        (unsigned long long)change->store_id);
+    }
+    change->key = sop_slice_of(buffer, size);
+    return SOP_OK;
+}
+
+/* ---- frames ---- */
+
 /* A row of the catalogue as an event about a store. */
 static sop_status catalogue_push(sop_changes *changes, const sop_wal_item *item, sop_change change)
 {
@@ -114,7 +200,8 @@ static sop_status catalogue_push(sop_changes *changes, const sop_wal_item *item,
     change.kind = item->op == SOP_WAL_UPDATE ? SOP_CHANGE_STORE_ALTER
                   : row.load_root.size != 0  ? SOP_CHANGE_STORE_LOAD
                                              : SOP_CHANGE_STORE_CREATE;
-    return change_push(changes, change);
+    if (item->op == SOP_WAL_INSERT) status = made_note(changes, &row);
+    return status == SOP_OK ? change_push(changes, change) : status;
 }
 
 static sop_status item_push(sop_changes *changes, const sop_wal_item *item, sop_change change)
@@ -128,7 +215,9 @@ static sop_status item_push(sop_changes *changes, const sop_wal_item *item, sop_
     change.value = item->is_reference ? (sop_slice){0} : item->value;
     change.value_size =
         item->is_reference ? sop_value_reference_size(item->value.data) : item->value.size;
-    return change_push(changes, change);
+    uint8_t key[SOP_KEY_SIZE_MAX];
+    sop_status status = key_plain(changes, &change, key);
+    return status == SOP_OK ? change_push(changes, change) : status;
 }
 
 static sop_status txn_push(sop_changes *changes, const sop_wal_txn_view *txn)
@@ -182,6 +271,9 @@ static sop_status queue_fill(sop_changes *changes)
     uint64_t after = changes->after;
     sop_status status = sop_wal_read_since(sop_engine_wal(changes->db->engine), after, durable,
                                            frame_push, changes, &changes->error);
+    sop_txn_close(changes->catalogue);
+    changes->catalogue = NULL;
+    changes->form.store = 0;
     if (status == SOP_CANCELLED && changes->bytes >= BATCH_BYTES) return SOP_OK;
     if (status != SOP_OK) {
         changes->after = after;

@@ -10,6 +10,7 @@
 
 #include "db/db_internal.h"
 #include "util/arena.h"
+#include "util/assert.h"
 #include "util/bytes.h"
 #include "util/error.h"
 #include "util/memory.h"
@@ -59,14 +60,72 @@ static void cursor_free(sop_cursor *cursor)
     sop_free(cursor);
 }
 
-void sop_cursor__free_all(sop_store *store)
+static void list_free(sop_cursor *cursor)
 {
-    for (sop_cursor *cursor = store->cursors; cursor != NULL;) {
+    while (cursor != NULL) {
         sop_cursor *next = cursor->next;
         cursor_free(cursor);
         cursor = next;
     }
+}
+
+void sop_cursor__free_all(sop_store *store)
+{
+    list_free(store->cursors);
+    list_free(store->ended);
     store->cursors = NULL;
+    store->ended = NULL;
+}
+
+/* Cursors end with their snapshot. Their memory stays, for whoever opens one anew in each snapshot and closes none. */
+static void ended_collect(sop_store *store)
+{
+    sop_cursor *first = store->cursors;
+    /* The newest is in front: if its snapshot goes on, all others came later than the last call. */
+    if (first == NULL || first->snapshot_version == store->txn->core.snapshot_version) return;
+    sop_cursor *last = first;
+    while (last->next != NULL) {
+        last = last->next;
+    }
+    last->next = store->ended;
+    store->ended = first;
+    store->cursors = NULL;
+}
+
+static sop_cursor *ended_take(sop_store *store)
+{
+    ended_collect(store);
+    sop_cursor *cursor = store->ended;
+    if (cursor == NULL) return NULL;
+    store->ended = cursor->next;
+    sop_view_cursor_rebind(cursor->at, &store->view);
+    sop_view_cursor_clear(cursor->at);
+    cursor->unmoved = 1;
+    cursor->has_bounds = 0;
+    cursor->scanning = 0;
+    sop_arena_reset(&cursor->page);
+    return cursor;
+}
+
+static sop_cursor *cursor_new(sop_store *store)
+{
+    int writes = store->txn->core.mode == SOP_TXN_WRITE;
+    sop_cursor *cursor = sop_alloc_zeroed(sizeof *cursor);
+    if (cursor == NULL) return NULL;
+    cursor->self = cursor;
+    cursor->unmoved = 1;
+    cursor->store = store;
+    cursor->at = sop_view_cursor_new(&store->view);
+    if (writes) {
+        cursor->low.bytes = sop_alloc(SOP_STORED_KEY_MAX + 1);
+        cursor->high.bytes = sop_alloc(SOP_STORED_KEY_MAX + 1);
+    }
+    if (store->duplicates) cursor->plain_key = sop_alloc(SOP_KEY_SIZE_MAX);
+    int short_of_memory = cursor->at == NULL || (store->duplicates && cursor->plain_key == NULL) ||
+                          (writes && (cursor->low.bytes == NULL || cursor->high.bytes == NULL));
+    if (!short_of_memory) return cursor;
+    cursor_free(cursor);
+    return NULL;
 }
 
 sop_status sop_cursor_open(sop_store *store, sop_cursor **cursor_out)
@@ -76,24 +135,9 @@ sop_status sop_cursor_open(sop_store *store, sop_cursor **cursor_out)
     sop_core *core = &store->txn->core;
     sop_status status = sop_store__enter(store);
     if (status != SOP_OK) return status;
-    sop_cursor *cursor = sop_alloc_zeroed(sizeof *cursor);
+    sop_cursor *cursor = ended_take(store);
+    if (cursor == NULL) cursor = cursor_new(store);
     if (cursor == NULL) return sop_fail(&core->error, SOP_NO_MEMORY, "cursor: out of memory");
-    cursor->self = cursor;
-    cursor->unmoved = 1;
-    cursor->store = store;
-    cursor->at = sop_view_cursor_new(&store->view);
-    if (core->mode == SOP_TXN_WRITE) {
-        cursor->low.bytes = sop_alloc(SOP_STORED_KEY_MAX + 1);
-        cursor->high.bytes = sop_alloc(SOP_STORED_KEY_MAX + 1);
-    }
-    if (store->duplicates) cursor->plain_key = sop_alloc(SOP_KEY_SIZE_MAX);
-    int short_of_memory =
-        cursor->at == NULL || (store->duplicates && cursor->plain_key == NULL) ||
-        (core->mode == SOP_TXN_WRITE && (cursor->low.bytes == NULL || cursor->high.bytes == NULL));
-    if (short_of_memory) {
-        cursor_free(cursor);
-        return sop_fail(&core->error, SOP_NO_MEMORY, "cursor: out of memory");
-    }
     cursor->snapshot_version = core->snapshot_version;
     cursor->write_version = core->write_version;
     cursor->next = store->cursors;
@@ -160,8 +204,8 @@ static sop_status scan_flush(sop_cursor *cursor)
 sop_status sop_cursor__flush_all(sop_store *store)
 {
     for (sop_cursor *cursor = store->cursors; cursor != NULL; cursor = cursor->next) {
-        /* A cursor of an earlier snapshot has nothing to say about this one. */
-        if (cursor->snapshot_version != store->txn->core.snapshot_version) continue;
+        /* Cursors of an earlier snapshot have nothing to say about this one. */
+        if (cursor->snapshot_version != store->txn->core.snapshot_version) break;
         sop_status status = scan_flush(cursor);
         if (status != SOP_OK) return status;
     }
@@ -193,11 +237,15 @@ static sop_status scan_begin(sop_cursor *cursor, const sop_slice *key, int open_
 
 static void cursor_close_quietly(sop_cursor *cursor)
 {
-    sop_cursor **link = &cursor->store->cursors;
+    sop_store *store = cursor->store;
+    ended_collect(store);
+    int ended = cursor->snapshot_version != store->txn->core.snapshot_version;
+    sop_cursor **link = ended ? &store->ended : &store->cursors;
     while (*link != NULL && *link != cursor) {
         link = &(*link)->next;
     }
-    if (*link == cursor) *link = cursor->next;
+    SOP_ASSERT(*link == cursor);
+    *link = cursor->next;
     cursor_free(cursor);
 }
 
@@ -221,11 +269,8 @@ static sop_status enter_slow(sop_cursor *cursor)
     sop_status status = sop_store__enter(store);
     if (status != SOP_OK) return status;
     if (cursor->snapshot_version != core->snapshot_version) {
-        /* What it stood on may be gone with the old snapshot: forget the place before anything is read. */
-        sop_view_cursor_clear(cursor->at);
-        cursor->scanning = 0;
-        cursor->unmoved = 1;
-        cursor->snapshot_version = core->snapshot_version;
+        return sop_fail(&store->txn->core.error, SOP_INVALID,
+                        "the cursor ended with its snapshot, open another");
     }
     sop_view_cursor_rebind(cursor->at, &store->view);
     cursor->write_version = core->write_version;

@@ -17,12 +17,16 @@
 struct sop_db {
     sop_engine *engine;
     char *url;
+    _Atomic uint32_t feeds; /* that are open */
 };
 
 struct sop_txn {
     sop_core core;
     sop_db *db;
     sop_store *stores;              /* all handles of this transaction */
+    sop_store **index;              /* the same by id, open addressing */
+    size_t index_capacity;          /* a power of two */
+    size_t store_count;
     sop_db_attachment *attachments; /* what rooms above hang on it */
     uint64_t item_version;          /* snapshot_version that item_random belongs to */
     uint32_t item_random;           /* of item ids in non-unique stores, drawn for each snapshot */
@@ -33,7 +37,8 @@ struct sop_txn {
 struct sop_store {
     sop_txn *txn;
     sop_store *next;
-    sop_cursor *cursors;
+    sop_cursor *cursors; /* of one snapshot */
+    sop_cursor *ended;   /* of earlier snapshots, to be used again */
     sop_value_writer *writers;
     uint64_t id;
     char name[SOP_STORE_NAME_SIZE_MAX + 1];
@@ -139,6 +144,12 @@ SOP_MUST_CHECK sop_status sop_catalogue__options_check(const sop_store_options *
 SOP_MUST_CHECK sop_status sop_catalogue__spec_set(sop_store *store, sop_slice spec);
 SOP_MUST_CHECK sop_status sop_catalogue__count(sop_txn *txn, uint64_t *count_out);
 SOP_MUST_CHECK sop_status sop_store__row_set(sop_store *store, const sop_catalogue_row *row);
+
+/* db_handle.c: the handle of a store in a transaction, made when it is asked for the first time. */
+SOP_MUST_CHECK sop_status sop_store__handle(sop_txn *txn,
+                                            const sop_catalogue_row *row,
+                                            sop_store **out);
+void sop_store__handles_free(sop_txn *txn);
 
 /* db_cursor.c: what commit needs to know of the scans of open cursors. */
 SOP_MUST_CHECK sop_status sop_cursor__flush_all(sop_store *store);

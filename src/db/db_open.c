@@ -300,6 +300,9 @@ sop_db_open(const char *url, const sop_db_options *options, sop_db **db_out, sop
 sop_status sop_db_close(sop_db *db, sop_error *err)
 {
     if (db == NULL) return SOP_OK;
+    /* Acquire pairs with the release of a feed that is being closed. */
+    uint32_t feeds = atomic_load_explicit(&db->feeds, memory_order_acquire);
+    if (feeds != 0) return sop_fail(err, SOP_BUSY, "close: %u change feeds are still open", feeds);
     sop_status status = sop_engine_close(db->engine, err);
     if (status == SOP_BUSY) return status;
     sop_free(db->url);

@@ -84,11 +84,7 @@ void sop_txn_close(sop_txn *txn)
         attachment->free(attachment);
         attachment = next;
     }
-    for (sop_store *store = txn->stores; store != NULL;) {
-        sop_store *next = store->next;
-        sop_store__free(store);
-        store = next;
-    }
+    sop_store__handles_free(txn);
     sop_core_deinit(&txn->core);
     sop_free(txn);
 }

@@ -152,7 +152,10 @@ static void test_after_commit_and_after_reset_only_renew_and_close_work(void **s
         SOP_TEST_REFUSED(txn, sop_txn_renew(txn), SOP_INVALID, NULL);
         int want = i - i % 2;
         sop_test_value_is(store, txn, sop_str("k"), (sop_slice){&want, sizeof want});
-        /* Renewed, a cursor stands as a new one. */
+        /* Cursors end with their snapshot; store handles do not. */
+        SOP_TEST_REFUSED(txn, sop_cursor_next(cursor), SOP_INVALID, "cursor ended");
+        if (i == 1) sop_cursor_close(cursor);
+        SOP_TEST_OK(txn, sop_cursor_open(store, &cursor));
         SOP_TEST_OK(txn, sop_cursor_next(cursor));
         assert_int_equal(sop_cursor_next(cursor), SOP_NOT_FOUND);
     }

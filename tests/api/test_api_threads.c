@@ -203,7 +203,7 @@ static void test_readers_never_block_nor_fail_beside_writers_and_checkpoints(voi
     options.sync = SOP_SYNC_OFF;
     options.memory_max = MIB;
     shared s = {.db = sop_test_open(place, &options)};
-    s.transfers = SANITIZED ? 500 : sop_test_soak() ? 20000 : 2000;
+    s.transfers = SANITIZED ? 500 : sop_test_soak() ? 200000 : 30000;
     accounts_make(s.db);
     pthread_t readers[READERS];
     pthread_t writers[WRITERS];
