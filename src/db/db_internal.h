@@ -23,9 +23,9 @@ struct sop_db {
 struct sop_txn {
     sop_core core;
     sop_db *db;
-    sop_store *stores;              /* all handles of this transaction */
-    sop_store **index;              /* the same by id, open addressing */
-    size_t index_capacity;          /* a power of two */
+    sop_store *stores;     /* all handles of this transaction */
+    sop_store **index;     /* the same by id, open addressing */
+    size_t index_capacity; /* a power of two */
     size_t store_count;
     sop_db_attachment *attachments; /* what rooms above hang on it */
     uint64_t item_version;          /* snapshot_version that item_random belongs to */
