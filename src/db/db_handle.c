@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The store handles of a transaction: one for each store, found by id, since handles outlive reset and programs open stores anew. */
+/* The store handles of a transaction: one for each raw store, found by id, since handles outlive reset and programs open stores anew. */
 #include "db/db_internal.h"
 #include "util/error.h"
 #include "util/memory.h"
@@ -25,7 +25,7 @@ static sop_status index_reserve(sop_txn *txn)
     sop_store **index = sop_alloc_zeroed(capacity * sizeof(*index));
     if (index == NULL) return sop_fail(&txn->core.error, SOP_NO_MEMORY, "store: out of memory");
     for (sop_store *store = txn->stores; store != NULL; store = store->next) {
-        *place_of(index, capacity, store->id) = store;
+        if (store->kind == SOP_STORE_RAW) *place_of(index, capacity, store->id) = store;
     }
     sop_free(txn->index);
     txn->index = index;
@@ -37,7 +37,10 @@ sop_status sop_store__handle(sop_txn *txn, const sop_catalogue_row *row, sop_sto
 {
     sop_status status = index_reserve(txn);
     if (status != SOP_OK) return status;
-    sop_store **place = place_of(txn->index, txn->index_capacity, row->id);
+    /* The document room unlocks handles for itself: those of its stores are nobody else's. */
+    sop_store *own = NULL;
+    sop_store **place =
+        row->kind == SOP_STORE_RAW ? place_of(txn->index, txn->index_capacity, row->id) : &own;
     if (*place != NULL) {
         status = sop_store__row_set(*place, row);
         if (status == SOP_OK) *out = *place;
