@@ -53,4 +53,9 @@ cmake --build "$place/consumer/build" >"$place/log" || { cat "$place/log" && exi
 for page in man1/sop.1 man3/sop.3 man5/sop.5; do
     [ -s "$prefix/share/man/$page" ] || { echo "install: $page is missing" >&2 && exit 1; }
 done
+# The command: where a shell looks for it, with its completion where bash-completion looks for that.
+"$prefix/bin/sop" --version | grep -qx 'sop [0-9.]*' || { echo "install: no sop command" >&2 && exit 1; }
+"$prefix/bin/sop" create "$place/made" && "$prefix/bin/sop" check "$place/made" --quiet >"$place/log"
+completion=$prefix/share/bash-completion/completions/sop
+bash -c ". '$completion' && complete -p sop" >"$place/log" || { echo "install: $completion completes nothing" >&2 && exit 1; }
 echo "install: used through pkg-config and CMake, shared and static, as C99 and C++11"

@@ -263,7 +263,8 @@ SOP_API SOP_MUST_CHECK sop_status sop_db_check(sop_db *db,
  *            SOP_UNSUPPORTED; SOP_NO_MEMORY; what progress returned. After a failure no database
  *            is left at url.
  * Threads:   any; readers and writers go on meanwhile.
- * Cost:      reads and writes every live byte once; the segments of the snapshot stay meanwhile.
+ * Cost:      verifies every live byte as sop_db_check does (progress first tells of that), then
+ *            copies the segments; those of the snapshot stay meanwhile.
  * Since:     0.1
  */
 SOP_API SOP_MUST_CHECK sop_status sop_db_backup(sop_db *db,

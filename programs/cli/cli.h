@@ -160,13 +160,16 @@ int cli_session_open(cli_session *s, const cli_args *args, sop_txn_mode mode, co
 int cli_session_close(cli_session *s, int code);
 int cli_session_fail(cli_session *s, sop_status status);
 
-/* How a store's keys are written on the command line; kept in its attributes by import. */
-enum { CLI_KEYS_TEXT = 0, CLI_KEYS_TUPLE = 1 };
+/* How a store's keys are written on the command line; kept in its attributes by import. Parts of one kind sort by value, so
+   where a number is not whole all of them are decimals. */
+enum { CLI_KEYS_TEXT = 0, CLI_KEYS_TUPLE = 1, CLI_KEYS_DECIMAL = 2 };
 int cli_keys_of(sop_store *store);
 /* Whether the attributes say so at all. */
 int cli_keys_are_told(sop_store *store);
 /* A key argument as stored bytes, from malloc: text, or JSON parts for tuple keys. 0: bad argument (said). */
 int cli_key_parse(const cli_args *args, int keys, const char *text, sop_slice *out);
+/* A JSON number as a part. 0: keys takes no such number. */
+int cli_number_add(sop_key_builder *builder, int keys, sop_slice number);
 void cli_key_print(FILE *out, int keys, sop_slice key, int json);
 /* Whether the values of a store are JSON, by its attributes. */
 int cli_values_are_json(sop_store *store);

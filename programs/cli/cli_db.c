@@ -120,7 +120,10 @@ int cli_keys_of(sop_store *store)
 {
     sop_json_step steps[2] = {{SOP_JSON_STEP_NAME, {"key", 3}, 0},
                               {SOP_JSON_STEP_NAME, {"encoding", 8}, 0}};
-    return attribute_is(store, (sop_json_path){steps, 2}, "tuple") ? CLI_KEYS_TUPLE : CLI_KEYS_TEXT;
+    if (!attribute_is(store, (sop_json_path){steps, 2}, "tuple")) return CLI_KEYS_TEXT;
+    steps[1].name = sop_str("numbers");
+    return attribute_is(store, (sop_json_path){steps, 2}, "decimal") ? CLI_KEYS_DECIMAL
+                                                                     : CLI_KEYS_TUPLE;
 }
 
 int cli_values_are_json(sop_store *store)
@@ -129,10 +132,27 @@ int cli_values_are_json(sop_store *store)
     return attribute_is(store, (sop_json_path){&step, 1}, "json");
 }
 
-/* One JSON scalar as a part of a tuple key. 0: not a scalar, or a number that no part can hold. */
-static int part_add(sop_key_builder *builder, const sop_json_value *value)
+int cli_number_add(sop_key_builder *builder, int keys, sop_slice number)
 {
-    char text[400];
+    char text[32];
+    sop_json_number_kind kind = sop_json_number_classify(number);
+    if (keys == CLI_KEYS_DECIMAL) {
+        sop_key_add_decimal(builder, number);
+        return 1;
+    }
+    if (kind != SOP_JSON_NUMBER_INT64 && kind != SOP_JSON_NUMBER_UINT64) return 0;
+    (void)snprintf(text, sizeof text, "%.*s", (int)number.size, (const char *)number.data);
+    if (kind == SOP_JSON_NUMBER_INT64) {
+        sop_key_add_int(builder, strtoll(text, NULL, 10));
+    } else {
+        sop_key_add_uint(builder, strtoull(text, NULL, 10));
+    }
+    return 1;
+}
+
+/* One JSON scalar as a part of a tuple key. 0: not a scalar, or a number that no part can hold. */
+static int part_add(sop_key_builder *builder, int keys, const sop_json_value *value)
+{
     switch (value->type) {
     case SOP_JSON_NULL:
         sop_key_add_null(builder);
@@ -141,20 +161,8 @@ static int part_add(sop_key_builder *builder, const sop_json_value *value)
     case SOP_JSON_TRUE:
         sop_key_add_bool(builder, value->type == SOP_JSON_TRUE);
         return 1;
-    case SOP_JSON_NUMBER: {
-        if (value->raw.size >= sizeof text) return 0;
-        memcpy(text, value->raw.data, value->raw.size);
-        text[value->raw.size] = '\0';
-        sop_json_number_kind kind = sop_json_number_classify(value->raw);
-        if (kind == SOP_JSON_NUMBER_INT64) {
-            sop_key_add_int(builder, strtoll(text, NULL, 10));
-        } else if (kind == SOP_JSON_NUMBER_UINT64) {
-            sop_key_add_uint(builder, strtoull(text, NULL, 10));
-        } else {
-            sop_key_add_double(builder, strtod(text, NULL));
-        }
-        return 1;
-    }
+    case SOP_JSON_NUMBER:
+        return cli_number_add(builder, keys, value->raw);
     case SOP_JSON_STRING: {
         char *buffer = sop_alloc(value->raw.size);
         sop_slice bytes;
@@ -172,7 +180,7 @@ static int part_add(sop_key_builder *builder, const sop_json_value *value)
 }
 
 /* "[1,\"a\"]", "1" or plain text as the parts of a tuple key. */
-static int tuple_parse(sop_key_builder *builder, const char *text)
+static int tuple_parse(sop_key_builder *builder, int keys, const char *text)
 {
     sop_slice json = sop_str(text);
     sop_json_value value;
@@ -180,13 +188,13 @@ static int tuple_parse(sop_key_builder *builder, const char *text)
         sop_key_add_string(builder, json);
         return 1;
     }
-    if (value.type != SOP_JSON_ARRAY) return part_add(builder, &value);
+    if (value.type != SOP_JSON_ARRAY) return part_add(builder, keys, &value);
     sop_json_iter iter;
     sop_slice name;
     sop_json_iter_init(&iter, &value);
     sop_json_value part;
     while (sop_json_next(&iter, &name, &part) == SOP_OK) {
-        if (!part_add(builder, &part)) return 0;
+        if (!part_add(builder, keys, &part)) return 0;
     }
     return 1;
 }
@@ -203,7 +211,7 @@ int cli_key_parse(const cli_args *args, int keys, const char *text, sop_slice *o
     size_t needed;
     if (buffer == NULL) return cli_error(args, "out of memory");
     sop_key_begin(&builder, buffer, SOP_KEY_SIZE_MAX);
-    if (!tuple_parse(&builder, text) || sop_key_end(&builder, out, &needed) != SOP_OK) {
+    if (!tuple_parse(&builder, keys, text) || sop_key_end(&builder, out, &needed) != SOP_OK) {
         sop_free(buffer);
         return cli_error(args, "key %.80s: not a key of this store (JSON parts are expected)",
                          text);
@@ -234,9 +242,13 @@ static void part_print(FILE *out, const sop_key_part *part)
     case SOP_KEY_UUID:
         cli_print_json(out, (sop_slice){part->uuid, 16});
         break;
+    case SOP_KEY_DECIMAL:
+        if (sop_key_part_bytes(part, buffer, sizeof buffer, &bytes) == SOP_OK) {
+            (void)fwrite(bytes.data, 1, bytes.size, out);
+        }
+        break;
     case SOP_KEY_BYTES:
     case SOP_KEY_STRING:
-    case SOP_KEY_DECIMAL:
     default:
         if (sop_key_part_bytes(part, buffer, sizeof buffer, &bytes) == SOP_OK) {
             cli_print_json(out, bytes);

@@ -62,7 +62,8 @@ static void on_interrupt(int signal_number)
 void cli_interrupt_target(sop_db *db)
 {
     atomic_store(&interrupt_db, db);
-    struct sigaction action = {.sa_handler = db == NULL ? SIG_DFL : on_interrupt};
+    if (db == NULL) return; /* Closing is not cut short. */
+    struct sigaction action = {.sa_handler = on_interrupt};
     (void)sigemptyset(&action.sa_mask);
     (void)sigaction(SIGINT, &action, NULL);
 }

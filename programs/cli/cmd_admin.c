@@ -69,6 +69,9 @@ int cmd_check(const cli_args *args)
     cli_progress_begin(&context.progress, args, "checking, bytes");
     sop_status status = sop_db_check(db, &options, &report, &err);
     cli_progress_end(&context.progress);
+    /* The report counts the trees it met; people think of all stores. */
+    sop_db_info info = SOP_DB_INFO_INIT;
+    if (status == SOP_OK && sop_db_info_get(db, &info, NULL) == SOP_OK) report.stores = info.stores;
     if (status == SOP_OK || report.findings != 0) check_report(args, &report);
     if (report.findings != 0) {
         (void)cli_error(args, "%s is damaged: %llu finding%s", args->positional[0],
@@ -117,6 +120,8 @@ static int copy(const cli_args *args, const char *what, int read_only)
     sop_status status = sop_db_backup(db, args->positional[1], &options, &err);
     cli_progress_end(&context.progress);
     if (status != SOP_OK) code = cli_fail(args, status, &err);
+    /* Not found is the folder around the target, not a database. */
+    if (code == CLI_ABSENT) code = CLI_FAILED;
     code = cli_close(args, db, code);
     if (code == CLI_OK && !args->quiet) {
         char bytes[32];

@@ -174,6 +174,9 @@ typedef struct {
     uint64_t items;
     uint8_t *buffers[2];
     size_t capacities[2];
+    int duplicates;   /* the present store has some */
+    size_t last_size; /* its last key; 0: none yet */
+    uint8_t last[SOP_KEY_SIZE_MAX];
 } load;
 
 static int hex_value(uint8_t c)
@@ -243,6 +246,23 @@ static int store_look(load *l, const char *name)
     return cli_error(l->args, "there is a store \"%s\" already; nothing was loaded", name);
 }
 
+/* First pass: keys must be such as a bulk load takes. */
+static int key_look(load *l, sop_slice key)
+{
+    if (key.size == 0 || key.size > SOP_KEY_SIZE_MAX) {
+        return load_bad(l, "a key must have 1 to 4,096 bytes");
+    }
+    size_t common = key.size < l->last_size ? key.size : l->last_size;
+    int order = memcmp(key.data, l->last, common);
+    if (order == 0) order = (key.size > l->last_size) - (key.size < l->last_size);
+    if (l->last_size != 0 && (order < 0 || (order == 0 && !l->duplicates))) {
+        return load_bad(l, "a key that does not come after the one before");
+    }
+    memcpy(l->last, key.data, key.size);
+    l->last_size = key.size;
+    return CLI_OK;
+}
+
 static int store_begin(load *l, sop_slice line)
 {
     int code = bulk_end(l);
@@ -269,6 +289,8 @@ static int store_begin(load *l, sop_slice line)
     }
     l->stores++;
     l->in_store = 1;
+    l->last_size = 0;
+    l->duplicates = options.allow_duplicates;
     if (l->looking) return store_look(l, text);
     sop_status status = sop_bulk_open(l->db, text, &options, &l->bulk, &err);
     return status == SOP_OK ? CLI_OK : cli_fail(l->args, status, &err);
@@ -287,7 +309,7 @@ static int line_load(load *l, sop_slice line)
         return load_bad(l, "not an item as dump writes it");
     }
     l->items++;
-    if (l->looking) return CLI_OK;
+    if (l->looking) return key_look(l, key);
     sop_status status = sop_bulk_add(l->bulk, key, bytes);
     return status == SOP_OK ? CLI_OK : cli_fail(l->args, status, sop_bulk_error(l->bulk));
 }

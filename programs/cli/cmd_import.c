@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "cli/import.h"
 #include "util/memory.h"
@@ -31,8 +32,10 @@ typedef struct {
     const char *field_names[FIELDS_MAX];
     char *field_text;
     size_t field_count;
-    int keys;     /* CLI_KEYS_... */
-    int describe; /* the store is there, but empty and undescribed */
+    int keys;          /* CLI_KEYS_... */
+    int may_choose;    /* the store does not tell yet how its keys are made */
+    int need_decimals; /* a number was met that is not whole */
+    int describe;      /* the store is there, but empty and undescribed */
     entry *entries;
     size_t count;
     size_t capacity;
@@ -60,13 +63,18 @@ static void *keep(import *im, const void *bytes, size_t size)
     return copy;
 }
 
-static void import_free(import *im)
+static void blocks_free(import *im)
 {
     while (im->blocks != NULL) {
         block *next = im->blocks->next;
         sop_free(im->blocks);
         im->blocks = next;
     }
+}
+
+static void import_free(import *im)
+{
+    blocks_free(im);
     for (size_t i = 0; i < im->field_count; i++) {
         sop_json_path_free(im->fields[i]);
     }
@@ -116,24 +124,6 @@ static int key_problem(import_record *record, const import *im, size_t field, co
     return 0;
 }
 
-static int number_add(sop_key_builder *builder, sop_slice raw)
-{
-    char text[400];
-    if (raw.size >= sizeof text) return 0;
-    memcpy(text, raw.data, raw.size);
-    text[raw.size] = '\0';
-    sop_json_number_kind kind = sop_json_number_classify(raw);
-    errno = 0;
-    if (kind == SOP_JSON_NUMBER_INT64) {
-        sop_key_add_int(builder, strtoll(text, NULL, 10));
-    } else if (kind == SOP_JSON_NUMBER_UINT64) {
-        sop_key_add_uint(builder, strtoull(text, NULL, 10));
-    } else {
-        sop_key_add_double(builder, strtod(text, NULL));
-    }
-    return errno == 0;
-}
-
 /* One field as a part of a tuple key, or (text keys) as the whole key. */
 static int part_make(
     import *im, import_record *record, size_t field, sop_key_builder *builder, sop_slice *text_out)
@@ -142,9 +132,11 @@ static int part_make(
     if (sop_json_pick(record->json, im->fields[field], &value) != SOP_OK) {
         return key_problem(record, im, field, "is missing");
     }
-    if (value.type == SOP_JSON_NUMBER && im->keys == CLI_KEYS_TUPLE) {
-        return number_add(builder, value.raw) ||
-               key_problem(record, im, field, "is a number out of range");
+    if (value.type == SOP_JSON_NUMBER && im->keys != CLI_KEYS_TEXT) {
+        if (cli_number_add(builder, im->keys, value.raw)) return 1;
+        im->need_decimals = 1;
+        return key_problem(record, im, field,
+                           "is no whole number of 64 bits, as in the other keys of the store");
     }
     if (value.type == SOP_JSON_NUMBER) {
         *text_out = value.raw;
@@ -160,7 +152,7 @@ static int part_make(
         sop_free(buffer);
         return key_problem(record, im, field, "is not a valid string");
     }
-    if (im->keys == CLI_KEYS_TUPLE) {
+    if (im->keys != CLI_KEYS_TEXT) {
         sop_key_add_string(builder, plain);
     } else {
         const void *copy = keep(im, plain.data, plain.size);
@@ -180,7 +172,7 @@ static int key_make(import *im, import_record *record, sop_slice *key_out)
     for (size_t i = 0; i < im->field_count; i++) {
         if (!part_make(im, record, i, &builder, &text)) return 0;
     }
-    if (im->keys == CLI_KEYS_TUPLE) {
+    if (im->keys != CLI_KEYS_TEXT) {
         if (sop_key_end(&builder, &text, &needed) != SOP_OK) {
             return key_problem(record, im, 0, "makes a key over 4,096 bytes");
         }
@@ -210,7 +202,9 @@ static int bad_record(import *im, const import_record *record)
 static int record_add(import *im, import_record *record, int copy_value)
 {
     entry e = {.line = record->line};
-    if (record->problem[0] != '\0' || !key_make(im, record, &e.key)) return bad_record(im, record);
+    int bad = record->problem[0] != '\0' || !key_make(im, record, &e.key);
+    if (im->need_decimals && im->may_choose) return CLI_OK;
+    if (bad) return bad_record(im, record);
     if (im->count == im->capacity) {
         size_t capacity = im->capacity * 2 + 1024;
         entry *grown = sop_realloc(im->entries, capacity * sizeof *grown);
@@ -238,7 +232,8 @@ static int records_read(import *im, sop_slice data, int format)
     }
     /* Slices of NDJSON and JSON point into the input; those of tables into a buffer that is used again. */
     int copy = format == IMPORT_CSV || format == IMPORT_TSV;
-    while (code == CLI_OK && import_reader_next(&reader, &record)) {
+    while (code == CLI_OK && !(im->need_decimals && im->may_choose) &&
+           import_reader_next(&reader, &record)) {
         if (im->field_count == 0 && reader.column_count != 0) {
             code =
                 cli_usage_error(im->args, "--key FIELD is needed, for instance --key %.*s",
@@ -254,6 +249,22 @@ static int records_read(import *im, sop_slice data, int format)
         code = cli_usage_error(im->args, "--key FIELD is needed");
     }
     return code;
+}
+
+/* Reads all records; where a key turns out to need decimals and the store is free to have them, from the beginning again. */
+static int records_gather(import *im, sop_slice data, int format)
+{
+    int code = records_read(im, data, format);
+    if (code != CLI_OK || !im->need_decimals || !im->may_choose) return code;
+    blocks_free(im);
+    im->count = im->bad_count = 0;
+    im->may_choose = 0;
+    im->keys = CLI_KEYS_DECIMAL;
+    if (im->bad != NULL && (fflush(im->bad) != 0 || ftruncate(fileno(im->bad), 0) != 0)) {
+        return cli_error(im->args, "%s: cannot begin again", cli_value(im->args, "skip-bad"));
+    }
+    if (im->bad != NULL) rewind(im->bad);
+    return records_read(im, data, format);
 }
 
 static int slice_order(sop_slice a, sop_slice b)
@@ -328,7 +339,11 @@ static int attributes_make(const import *im, sop_slice old, sop_json_writer *wri
     sop_json_key(writer, sop_str("key"));
     sop_json_object_begin(writer);
     sop_json_key(writer, sop_str("encoding"));
-    sop_json_string(writer, sop_str(im->keys == CLI_KEYS_TUPLE ? "tuple" : "text"));
+    sop_json_string(writer, sop_str(im->keys == CLI_KEYS_TEXT ? "text" : "tuple"));
+    if (im->keys == CLI_KEYS_DECIMAL) {
+        sop_json_key(writer, sop_str("numbers"));
+        sop_json_string(writer, sop_str("decimal"));
+    }
     sop_json_key(writer, sop_str("fields"));
     sop_json_array_begin(writer);
     for (size_t i = 0; i < im->field_count; i++) {
@@ -457,7 +472,8 @@ static int import_into(import *im, sop_slice data, int format)
     keys_choose(im, data, format);
     if (db != NULL) code = store_look(im, db, args->positional[1], &txn, &store);
     cli_interrupt_txn(txn);
-    if (code == CLI_OK) code = records_read(im, data, format);
+    im->may_choose = store == NULL || im->describe;
+    if (code == CLI_OK) code = records_gather(im, data, format);
     if (code == CLI_OK) code = entries_sort(im);
     if (code == CLI_OK && db == NULL) code = cli_open(args, args->positional[0], 1, &db);
     if (code == CLI_OK) {
@@ -500,7 +516,11 @@ import im = {.args = args };
             (void)printf("{\"imported\":%zu,\"skipped\":%zu}\n", im.count, im.bad_count);
         } else {
             (void)printf("%s imported", cli_thousands(im.count, count));
-            (void)printf(im.bad_count == 0 ? "\n" : ", %zu bad records in %s\n", im.bad_count, bad);
+            if (im.bad_count != 0) {
+                (void)printf(", %s bad record%s in %s", cli_thousands(im.bad_count, count),
+                             im.bad_count == 1 ? "" : "s", bad);
+            }
+            (void)printf("\n");
         }
     }
     import_free(&im);

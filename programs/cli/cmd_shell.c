@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* shell: the same commands about one database, line by line; bench: a quick look at this machine. */
 #define _DEFAULT_SOURCE 1 /* isatty */
+#include <pthread.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/select.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -62,16 +65,30 @@ static int shell_line(const cli_args *args, char *line)
     return code;
 }
 
-/* The next line without its end. 1: a line; 0: the end; -1: Ctrl-C, or too long (said). */
-static int line_read(const cli_args *args, char *line)
+/* Waits until the terminal has a line. 0: Ctrl-C came first. SIGINT gets through in the wait alone, so that none is lost. */
+static int line_wait(void)
 {
-    if (fgets(line, LINE_MAX_BYTES, stdin) == NULL) {
-        if (!cli_interrupted() || feof(stdin)) return 0;
-        cli_interrupt_forget();
-        clearerr(stdin);
+    sigset_t interrupt;
+    sigset_t before;
+    fd_set input;
+    (void)sigemptyset(&interrupt);
+    (void)sigaddset(&interrupt, SIGINT);
+    (void)pthread_sigmask(SIG_BLOCK, &interrupt, &before);
+    FD_ZERO(&input);
+    FD_SET(STDIN_FILENO, &input);
+    if (!cli_interrupted()) (void)pselect(STDIN_FILENO + 1, &input, NULL, NULL, NULL, &before);
+    (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return !cli_interrupted();
+}
+
+/* The next line without its end. 1: a line; 0: the end; -1: Ctrl-C, or too long (said). */
+static int line_read(const cli_args *args, char *line, int terminal)
+{
+    if (terminal && !line_wait()) {
         (void)fputc('\n', stdout);
         return -1;
     }
+    if (fgets(line, LINE_MAX_BYTES, stdin) == NULL) return 0;
     size_t size = strcspn(line, "\r\n");
     if (line[size] == '\0' && size == LINE_MAX_BYTES - 1) {
         int c = 0;
@@ -93,18 +110,18 @@ static int lines_run(const cli_args *args, char *line, int terminal)
             (void)fputs("sop> ", stdout);
             (void)fflush(stdout);
         }
-        int got = line_read(args, line);
+        int got = line_read(args, line, terminal);
         if (got == 0) break;
+        cli_interrupt_forget();
         if (got < 0 && !terminal) return CLI_FAILED;
         if (got < 0) continue;
         if (strcmp(line, "exit") == 0 || strcmp(line, "quit") == 0) return CLI_OK;
         int code = shell_line(args, line);
         (void)fflush(stdout);
-        cli_interrupt_forget();
         if (!terminal && code != CLI_OK) return code;
     }
     if (terminal) (void)fputc('\n', stdout);
-    return CLI_OK;
+    return cli_interrupted() ? CLI_INTERRUPTED : CLI_OK;
 }
 
 int cmd_shell(const cli_args *args)

@@ -23,7 +23,9 @@ int cmd_create(const cli_args *args)
         sop_db_options options = SOP_DB_OPTIONS_INIT;
         options.open_mode = SOP_OPEN_NEW;
         sop_status status = sop_db_open(args->positional[0], &options, &db, &err);
-        return status == SOP_OK ? cli_close(args, db, CLI_OK) : cli_fail(args, status, &err);
+        if (status == SOP_OK) return cli_close(args, db, CLI_OK);
+        (void)cli_fail(args, status, &err);
+        return CLI_FAILED;
     }
     code = cli_open(args, args->positional[0], 1, &db);
     if (code != CLI_OK) return code;
@@ -195,7 +197,7 @@ static int info_db(const cli_session *s)
 static int info_store(cli_session *s)
 {
     sop_store_info info = SOP_STORE_INFO_INIT;
-    const char *keys = cli_keys_of(s->store) == CLI_KEYS_TUPLE ? "tuple" : "text";
+    const char *keys = cli_keys_of(s->store) == CLI_KEYS_TEXT ? "text" : "tuple";
     sop_status status = sop_store_info_get(s->store, &info);
     if (status != SOP_OK) return cli_session_fail(s, status);
     cli_figure figures[STORE_FIGURES];

@@ -355,6 +355,15 @@ sop_status sop_db_check(sop_db *db,
     return status;
 }
 
+static sop_status source_check(sop_db *db, const sop_work_options *work, sop_error *err)
+{
+    sop_check_report report = SOP_CHECK_REPORT_INIT;
+    sop_check_options options = SOP_CHECK_OPTIONS_INIT;
+    options.progress = work->progress;
+    options.context = work->context;
+    return sop_engine_check(db->engine, &options, &report, err);
+}
+
 sop_status
 sop_db_backup(sop_db *db, const char *url, const sop_work_options *options, sop_error *err)
 {
@@ -370,6 +379,8 @@ sop_db_backup(sop_db *db, const char *url, const sop_work_options *options, sop_
     parsed_url parsed = {0};
     sop_backend *target = NULL;
     sop_status status = url_parse(url, &target_options, &parsed, err);
+    /* Segments are copied as they are; damage must not go into the copy unnoticed. */
+    if (status == SOP_OK) status = source_check(db, &full, err);
     if (status == SOP_OK) {
         status = backend_open(&parsed, SOP_BACKEND_NEW, &target_options, &target, err);
     }
