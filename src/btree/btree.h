@@ -15,6 +15,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "sop/cursor.h"
 #include "sop/types.h"
 
 #include "blob/blob.h"
@@ -136,6 +137,19 @@ SOP_INLINE void sop_btree_cursor_leaf_set(sop_btree_cursor *cursor, uint32_t ind
     cursor->levels[0].index = index;
     cursor->at_item = 1;
 }
+
+/* Items taken in one go. Keys are put together in `keys`, one behind the other; values lie in the leaf. */
+typedef struct {
+    sop_item *items;
+    size_t capacity;
+    size_t count;
+    uint8_t *keys; /* where the next key goes */
+    size_t room;   /* bytes there; SOP_BTREE_PAGE_ROOM are enough for one item */
+} sop_btree_page;
+#define SOP_BTREE_PAGE_ROOM (SOP_BTREE_KEY_MAX + 32u)
+/* Moves inside the current leaf from its current item towards `last` and takes each item it comes to. Stops at last, when the
+   page is full, and before an item whose value is a reference. */
+void sop_btree_cursor_take(sop_btree_cursor *cursor, uint32_t last, sop_btree_page *page);
 
 /* Builds a tree from strictly ascending keys. */
 typedef struct sop_btree_builder sop_btree_builder;

@@ -266,13 +266,9 @@ sop_status sop_btree_cursor_prev_slow(sop_btree_cursor *cursor, sop_error *err)
     return SOP_OK;
 }
 
-/* Completes the key of the current item behind the prefix. */
-SOP_INLINE void assemble_key(sop_btree_cursor *cursor, const sop_leaf_item *item)
+/* Writes the suffix of an item, and up to 16 bytes more. */
+SOP_INLINE void item_suffix(const sop_leaf_item *item, uint8_t *out)
 {
-    uint8_t *out = cursor->key_buffer + cursor->prefix_size;
-    /* An address beyond the map does no harm here. */
-    SOP_PREFETCH(item->tail + cursor->ahead);
-    SOP_PREFETCH(item->tail + cursor->ahead + SOP_CACHE_LINE);
     sop_put_u32be(out, item->head);
     out += SOP_LEAF_HEAD_SIZE;
     if (SOP_LIKELY(item->tail_size <= 16 && item->tail_size + item->value.size >= 16)) {
@@ -281,6 +277,15 @@ SOP_INLINE void assemble_key(sop_btree_cursor *cursor, const sop_leaf_item *item
     } else if (item->tail_size != 0) {
         memcpy(out, item->tail, item->tail_size);
     }
+}
+
+/* Completes the key of the current item behind the prefix. */
+SOP_INLINE void assemble_key(sop_btree_cursor *cursor, const sop_leaf_item *item)
+{
+    /* An address beyond the map does no harm here. */
+    SOP_PREFETCH(item->tail + cursor->ahead);
+    SOP_PREFETCH(item->tail + cursor->ahead + SOP_CACHE_LINE);
+    item_suffix(item, cursor->key_buffer + cursor->prefix_size);
     cursor->key_size = cursor->prefix_size + item->suffix_size;
     cursor->key_index = cursor->levels[0].index;
 }
@@ -309,6 +314,32 @@ sop_slice sop_btree_cursor_item(sop_btree_cursor *cursor, sop_btree_value *value
     *value_out = (sop_btree_value){item.value, item.is_reference};
     assemble_key(cursor, &item);
     return sop_slice_of(cursor->key_buffer, cursor->key_size);
+}
+
+void sop_btree_cursor_take(sop_btree_cursor *cursor, uint32_t last, sop_btree_page *page)
+{
+    SOP_ASSERT(cursor->at_item && last < cursor->levels[0].count);
+    const uint8_t *leaf = cursor->levels[0].node;
+    const size_t prefix = cursor->prefix_size;
+    uint32_t index = cursor->levels[0].index;
+    const uint32_t step = last >= index ? 1 : UINT32_MAX;
+    const int ahead = last >= index ? SOP_BTREE_AHEAD : -SOP_BTREE_AHEAD;
+    while (index != last && page->count < page->capacity) {
+        sop_leaf_item item = sop_btree__item(leaf, index + step);
+        /* Prefix and tail may be moved as 16 bytes each. */
+        if (item.is_reference || page->room < prefix + item.suffix_size + 32) break;
+        index += step;
+        SOP_PREFETCH(item.tail + ahead);
+        SOP_PREFETCH(item.tail + ahead + SOP_CACHE_LINE);
+        uint8_t *out = page->keys;
+        memcpy(out, cursor->key_buffer, SOP_LIKELY(prefix <= 16) ? 16 : prefix);
+        item_suffix(&item, out + prefix);
+        size_t size = prefix + item.suffix_size;
+        page->items[page->count++] = (sop_item){sop_slice_of(out, size), item.value};
+        page->keys += size;
+        page->room -= size;
+    }
+    cursor->levels[0].index = index;
 }
 
 uint64_t sop_btree_cursor_rank(const sop_btree_cursor *cursor)

@@ -632,6 +632,32 @@ static sop_status page_item(sop_cursor *cursor, sop_item *item)
     return status;
 }
 
+/* Room for keys of a page: for so many of the usual size, and at least for one. */
+enum { PAGE_KEYS = 256, PAGE_KEY_USUAL = 40 };
+
+/* Takes what follows in the current leaf, where no recent change lies. */
+static sop_status page_run(sop_cursor *cursor, int forward, sop_btree_page *page)
+{
+    if (cursor->unmoved || cursor->plain_key != NULL || !sop_view_cursor_can_take(cursor->at)) {
+        return SOP_OK;
+    }
+    size_t wanted = page->capacity - page->count;
+    if (wanted > PAGE_KEYS) wanted = PAGE_KEYS;
+    page->room = wanted * PAGE_KEY_USUAL + SOP_BTREE_PAGE_ROOM;
+    page->keys = sop_arena_alloc(&cursor->page, page->room);
+    if (page->keys == NULL) {
+        return sop_fail(cursor_error(cursor), SOP_NO_MEMORY, "cursor: out of memory");
+    }
+    sop_status status = step_record(cursor, forward ? 1 : -1);
+    if (status != SOP_OK) return status;
+    cursor->values_read = 1;
+    sop_view_cursor_take(cursor->at, forward,
+                         forward ? sop_slice_of(cursor->to, cursor->to_size)
+                                 : sop_slice_of(cursor->from, cursor->from_size),
+                         page);
+    return SOP_OK;
+}
+
 sop_status sop_cursor_read(
     sop_cursor *cursor, int direction, sop_item *items, size_t capacity, size_t *count_out)
 {
@@ -640,14 +666,17 @@ sop_status sop_cursor_read(
     }
     *count_out = 0;
     sop_arena_reset(&cursor->page);
-    while (*count_out < capacity) {
-        sop_status status = direction > 0 ? sop_cursor_next(cursor) : sop_cursor_prev(cursor);
-        if (status == SOP_NOT_FOUND) return *count_out == 0 ? SOP_NOT_FOUND : SOP_OK;
-        if (status == SOP_OK) status = page_item(cursor, &items[*count_out]);
-        if (status != SOP_OK) return status;
-        ++*count_out;
+    sop_btree_page page = {.items = items, .capacity = capacity};
+    sop_status status = enter(cursor);
+    while (status == SOP_OK) {
+        status = page_run(cursor, direction > 0, &page);
+        if (status != SOP_OK || page.count == capacity) break;
+        status = direction > 0 ? sop_cursor_next(cursor) : sop_cursor_prev(cursor);
+        if (status == SOP_OK) status = page_item(cursor, &items[page.count]);
+        if (status == SOP_OK) page.count++;
     }
-    return SOP_OK;
+    *count_out = page.count;
+    return status == SOP_NOT_FOUND && page.count != 0 ? SOP_OK : status;
 }
 
 sop_status sop_cursor_item_id(const sop_cursor *cursor, sop_item_id *id_out)

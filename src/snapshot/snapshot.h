@@ -181,4 +181,16 @@ SOP_INLINE sop_slice sop_view_cursor_item(sop_view_cursor *cursor, sop_view_valu
     return key;
 }
 
+/* 1 if take may find something. */
+SOP_INLINE int sop_view_cursor_can_take(const sop_view_cursor *cursor)
+{
+    return cursor->run_end != 0;
+}
+/* Takes the items that follow the current one (forward 0: precede it) as long as that needs no comparing, not
+   beyond the bound: items < bound (forward 0: >= bound); an empty bound is none. Takes nothing where next or prev must go first. */
+void sop_view_cursor_take(sop_view_cursor *cursor,
+                          int forward,
+                          sop_slice bound,
+                          sop_btree_page *page);
+
 #endif

@@ -167,6 +167,24 @@ sop_view_value sop_view_cursor_value_slow(sop_view_cursor *cursor)
     return value;
 }
 
+void sop_view_cursor_take(sop_view_cursor *cursor,
+                          int forward,
+                          sop_slice bound,
+                          sop_btree_page *page)
+{
+    if (cursor->run_end == 0) return;
+    uint32_t index = cursor->base.levels[0].index;
+    uint32_t begin = cursor->run_begin;
+    uint32_t end = cursor->run_end;
+    if (bound.size != 0) {
+        uint32_t at = sop_btree_cursor_leaf_lower_bound(&cursor->base, bound);
+        if (forward && at < end) end = at;
+        if (!forward && at > begin) begin = at;
+    }
+    if (forward ? index + 1 >= end : index <= begin) return;
+    sop_btree_cursor_take(&cursor->base, forward ? end - 1 : begin, page);
+}
+
 /* Items of the base before the current item; the base cursor knows it without a search. */
 static uint64_t base_before(const sop_view_cursor *cursor)
 {

@@ -116,6 +116,60 @@ static void compare_all(sop_store *store, const model *m)
     sop_cursor_close(cursor);
 }
 
+enum { PAGE = 150 };
+
+/* Reads one page on from item `at`; returns the item where it ended, or the place beyond the bound. */
+static int page_check(
+    sop_cursor *cursor, const model *m, int at, int step, const int bounds[2], size_t capacity)
+{
+    sop_item items[PAGE];
+    size_t got = 0;
+    sop_status status = sop_cursor_read(cursor, step, items, capacity, &got);
+    assert_true(status == SOP_OK || (status == SOP_NOT_FOUND && got == 0));
+    char buffer[32];
+    int last = at;
+    for (size_t n = 0;; n++) {
+        do {
+            at += step;
+        } while (at >= bounds[0] && at < bounds[1] && m->value[at] < 0);
+        int inside = at >= bounds[0] && at < bounds[1];
+        if (n == got) {
+            assert_true(!inside || n == capacity);
+            if (inside || got == capacity) return last;
+            return step > 0 ? bounds[1] : bounds[0] - 1;
+        }
+        assert_true(inside);
+        sop_slice want = key_of(at, buffer);
+        assert_int_equal(items[n].key.size, want.size);
+        assert_memory_equal(items[n].key.data, want.data, want.size);
+        value_check(items[n].value, m->value[at]);
+        last = at;
+    }
+}
+
+/* Pages of all sizes, up and down with turns, with bounds and without, are what steps give. */
+static void compare_pages(sop_store *store, const model *m, uint64_t *seed)
+{
+    sop_cursor *cursor;
+    char low[32];
+    char high[32];
+    int bounds[2] = {0, KEYS};
+    assert_int_equal(sop_cursor_open(store, &cursor), SOP_OK);
+    if (sop_test_random(seed) % 2 == 0) {
+        bounds[0] = (int)(sop_test_random(seed) % KEYS);
+        bounds[1] = bounds[0] + (int)(sop_test_random(seed) % (uint64_t)(KEYS - bounds[0]));
+        assert_int_equal(sop_cursor_bound(cursor, key_of(bounds[0], low), key_of(bounds[1], high)),
+                         SOP_OK);
+    }
+    int step = sop_test_random(seed) % 2 == 0 ? 1 : -1;
+    int at = step > 0 ? bounds[0] - 1 : bounds[1];
+    for (int page = 0; page < 12; page++) {
+        at = page_check(cursor, m, at, step, bounds, 1 + sop_test_random(seed) % PAGE);
+        if (sop_test_random(seed) % 4 == 0) step = -step;
+    }
+    sop_cursor_close(cursor);
+}
+
 static void one_write(sop_store *store, model *m, uint64_t *seed)
 {
     char key_buffer[32];
@@ -203,6 +257,7 @@ static void one_transaction(fixture *f)
     }
     if (sop_test_random(&f->seed) % 20 == 0) range_remove(store, &m, &f->seed);
     if (sop_test_random(&f->seed) % 10 == 0) compare_all(store, &m);
+    if (sop_test_random(&f->seed) % 3 == 0) compare_pages(store, &m, &f->seed);
     if (sop_test_random(&f->seed) % 5 == 0) {
         sop_txn_close(txn);
         return;
@@ -248,6 +303,8 @@ static void run(fixture *f)
     assert_int_equal(sop_txn_begin(f->db, SOP_TXN_READ, &txn, &err), SOP_OK);
     assert_int_equal(sop_store_open(txn, "s", &store), SOP_OK);
     compare_all(store, &f->committed);
+    for (int i = 0; i < 100; i++)
+        compare_pages(store, &f->committed, &f->seed);
     sop_txn_close(txn);
     check_db(f);
     close_db(f);
