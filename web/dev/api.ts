@@ -135,11 +135,11 @@ function items(s: Made, q: URLSearchParams): J {
   }
   const key = q.get('key');
   const k = key === null ? undefined : parse(Buffer.from(key, 'base64url').toString());
-  const rank = k === undefined ? Number(q.get('rank') ?? 0) : rankOf(s, k);
+  const rank = k === undefined ? Number(q.get('rank') ?? q.get('after') ?? 0) : rankOf(s, k);
   const out: J[] = [];
   for (let i = rank; i < Math.min(s.count, rank + limit); i++) out.push(wire(rowOf(s, i)!));
   const found = k === undefined ? undefined : same(s.at(rank).k, k);
-  return obj({ items: out, next: null, prev: null, rank: num(rank), count: num(s.count), found, snapshot: num(1 + commits.length) });
+  return obj({ items: out, next: rank + limit < s.count ? String(rank + limit) : null, prev: null, rank: num(rank), count: num(s.count), found, snapshot: num(1 + commits.length) });
 }
 
 function commit(stores: Made[], body: Obj): [number, J] {
@@ -216,6 +216,8 @@ function answer(method: string, url: URL, body: Obj): [number, J] {
   if (p[2] === 'databases')
     return [200, obj({ databases: Object.entries(DATABASES).map(([name, s]) => obj({ name, url: `data/${name}`, mode: 'standalone', stores: num(s.length), health: 'ok', read_only: false })) })];
   if (!db) return [404, obj({ error: obj({ code: 'not_found', message: `no database "${p[3]}"` }) })];
+  if (p[4] === 'stats') return [200, obj({ commits: num(commits.length), log_bytes: num(Date.now() % 1000000), cache_hits: num(Math.floor(Date.now() / 1000) % 977), reads: num(42) })];
+  if (p[4] === 'stores:validate') return [204, null];
   if (p[4] === 'commits' && p[5]) return [200, obj({ ops: [] })];
   if (p[4] === 'commits') return method === 'POST' ? commit(db, body) : [200, obj({ commits, next: null })];
   if (!p[5]) return [200, obj({ stores: db.map(storeJ), snapshot: num(1) })];

@@ -29,7 +29,7 @@ async function run(theme) {
   page.on('console', (m) => m.type() === 'error' && !m.text().includes('409') && complain(`console: ${m.text()}`));
   page.on('pageerror', (e) => complain(`page: ${e.message}`));
   const shot = async (name, axe = true) => {
-    await page.waitForTimeout(250);
+    await page.waitForTimeout(400);
     await page.screenshot({ path: `shots/${name}-${theme}.png` });
     if (!axe) return;
     const { violations } = await new AxeBuilder({ page }).analyze();
@@ -49,7 +49,7 @@ async function run(theme) {
   await page.keyboard.press('Home');
   for (let i = 0; i < 3; i++) await page.keyboard.press('ArrowRight');
   for (let i = 0; i < 49; i++) await page.keyboard.press('Shift+ArrowDown');
-  await page.keyboard.type('Portugal');
+  await page.keyboard.type(theme === 'light' ? 'Portugal' : 'Chile');
   await page.keyboard.press('Control+Enter');
   await page.waitForSelector('.changebar');
   await shot('bulk');
@@ -66,7 +66,38 @@ async function run(theme) {
   await shot('find');
   await page.keyboard.press('Escape');
   await page.keyboard.press('?');
+  await page.waitForSelector('.keymap');
   await shot('help');
+  await page.keyboard.press('Escape');
+  for (const name of ['Columns', 'Export', 'Code', 'Import']) {
+    await page.locator('.toolbar').getByRole('button', { name, exact: true }).click();
+    await page.waitForSelector('dialog .sheet');
+    await shot(name.toLowerCase());
+    await page.keyboard.press('Escape');
+  }
+  await page.locator('.g-th', { hasText: 'balance' }).hover();
+  await page.locator('.g-th', { hasText: 'balance' }).locator('.g-menu').click();
+  await page.waitForSelector('.menu:popover-open');
+  await shot('menu');
+  await page.getByRole('menuitem', { name: 'Profile of balance' }).click();
+  await page.waitForSelector('.bars');
+  await page.waitForTimeout(1500);
+  await shot('profile');
+  await page.keyboard.press('Escape');
+  await page.keyboard.press('Control+f');
+  await page.keyboard.type('status = ');
+  await page.waitForTimeout(300);
+  await shot('filter');
+  await page.keyboard.press('Escape');
+  await page.getByRole('button', { name: 'Menu of shop' }).click();
+  await page.getByRole('button', { name: 'Create a store' }).click();
+  await page.getByRole('radio', { name: 'Composite' }).click();
+  await page.getByRole('button', { name: 'Add a part' }).click();
+  await shot('designer');
+  await page.keyboard.press('Escape');
+  await page.getByRole('button', { name: 'Health and space' }).click();
+  await page.waitForTimeout(1500);
+  await shot('health');
   await page.keyboard.press('Escape');
   // Somebody else changes the field between staging and commit.
   await page.evaluate(async () => {

@@ -2,12 +2,13 @@
 // The state of the page: environments, databases, tabs, staged edits, messages; the address is kept equal to it.
 import { restored } from '../grid/columns';
 import type { Column, Pos } from '../grid/types';
-import { Api, ApiError, type Commit, type Database, type Item, type Registry, type Shape, type Store } from '../lib/api';
-import { conditionText, parseCondition, type Condition } from '../lib/filter';
-import { isObj, type J, type Obj } from '../lib/json';
-import { rebase, toOp, type Conflict, type Side } from '../lib/merge';
+import { formatAddress, parseAddress, type Order } from '../lib/address';
+import { Api, ApiError, type Database, type Item, type Registry, type Shape, type Store } from '../lib/api';
+import type { Condition } from '../lib/filter';
 import { keepStaged, keptStaged } from '../lib/persist';
-import { itemId, StagedEdits, type Place, type Staged } from '../lib/staged';
+import { StagedEdits, type Place } from '../lib/staged';
+import { Committer, type Clash } from './commits';
+import { Live, type LiveCommit } from './live';
 
 export interface Tab extends Place {
   id: string;
@@ -15,6 +16,9 @@ export interface Tab extends Place {
   shape: Shape | null;
   filters: Condition[];
   pos: Pos;
+  order: Order;
+  /** Rows of a page; 0 when the store is scrolled as a whole. */
+  pageSize: number;
 }
 export interface Node {
   db: Database;
@@ -27,12 +31,16 @@ export interface Toast {
   kind: 'info' | 'good' | 'bad';
   action?: { label: string; run: () => void };
 }
-export interface Clash {
-  id: string;
-  mine: Staged;
-  conflict: Conflict;
+export type Panel =
+  | 'none' | 'palette' | 'help' | 'review' | 'conflicts' | 'find' | 'columns' | 'add' | 'history' | 'code' | 'database' | 'store' | 'drop' | 'profile' | 'import' | 'export' | 'health';
+/** What a panel is about, when it is not the store that is shown. */
+export interface Subject {
+  database?: string;
+  store?: string;
+  column?: Column;
+  file?: File;
+  edit?: boolean;
 }
-export type Panel = 'none' | 'palette' | 'help' | 'review' | 'conflicts' | 'find' | 'columns' | 'add' | 'history' | 'code' | 'database' | 'store';
 /** What the shown grid offers to panels and commands. */
 export interface GridDoor {
   goto(text: string): void;
@@ -40,7 +48,7 @@ export interface GridDoor {
   columns(): Column[];
   setColumns(c: Column[]): void;
   reload(): void;
-  pulse(ids: Set<string>): void;
+  changed(ids: ReadonlySet<string>, count: number): void;
   deleteRows(): void;
 }
 
@@ -52,9 +60,8 @@ const tabKey = (): string => {
   return made;
 };
 const idOf = (p: Place): string => JSON.stringify([p.registry, p.database, p.store]);
-const randomId = (): string => [...crypto.getRandomValues(new Uint8Array(16))].map((b) => b.toString(16).padStart(2, '0')).join('');
 
-class App {
+export class App {
   readonly api = new Api();
   ready = $state(false);
   failed = $state('');
@@ -66,8 +73,10 @@ class App {
   tabs = $state.raw<Tab[]>([]);
   active = $state('');
   panel = $state<Panel>('none');
+  subject = $state.raw<Subject>({});
   nav = $state(innerWidth >= 900);
   inspector = $state(innerWidth >= 1100);
+  private systemDark = $state(matchMedia('(prefers-color-scheme: dark)').matches);
   theme = $state(localStorage.getItem('sop-theme') ?? 'auto');
   current = $state.raw<{ item: Item; row: number; col: string } | null>(null);
   status = $state('');
@@ -76,31 +85,45 @@ class App {
   elsewhere = $state(0);
   toasts = $state.raw<Toast[]>([]);
   clashes = $state.raw<Clash[]>([]);
+  problems = $state.raw<{ id: string; message: string }[]>([]);
   busy = $state(false);
   message = $state('');
   rev = $state(0);
+  /** Typed while a panel was on its way: it goes into the panel, and never into a cell. */
+  typed = '';
   grid: GridDoor | null = null;
   readonly staged = new StagedEdits(() => this.changed());
-  private events: EventSource | null = null;
-  private eventsOf = '';
-  private attempt: { rev: number; ids: Map<string, string> } = { rev: -1, ids: new Map() };
-  private mineSeqs = new Set<number>();
+  readonly commits = new Committer(this);
+  private live: Live | null = null;
+  private liveOf = '';
   private keeping: ReturnType<typeof setTimeout> | undefined;
 
   get tab(): Tab | undefined {
     return this.tabs.find((t) => t.id === this.active);
   }
+  get place(): Place | undefined {
+    const t = this.tab;
+    return t && { registry: t.registry, database: t.database, store: t.store };
+  }
   get reg(): Registry | undefined {
     return this.registries.find((r) => r.id === this.registry);
   }
   get dark(): boolean {
-    return this.theme === 'dark' || (this.theme === 'auto' && matchMedia('(prefers-color-scheme: dark)').matches);
+    return this.theme === 'dark' || (this.theme === 'auto' && this.systemDark);
+  }
+  /** Nothing may be written here: by role, by the server, or by the environment. */
+  get readOnly(): boolean {
+    return this.user.read_only || this.user.role === 'viewer' || this.reg?.write === 'no';
   }
 
   // ---- start ------------------------------------------------------------------------------------------------
 
   async boot(): Promise<void> {
     this.applyTheme();
+    matchMedia('(prefers-color-scheme: dark)').addEventListener('change', (e) => {
+      this.systemDark = e.matches;
+      this.applyTheme();
+    });
     const token = new URLSearchParams(location.hash.slice(1)).get('token');
     if (token) {
       history.replaceState(null, '', location.pathname + location.search);
@@ -111,7 +134,7 @@ class App {
     const kept = await keptStaged(tabKey()).catch(() => []);
     if (kept.length) {
       this.staged.load(kept);
-      this.toast(`${kept.length} staged ${kept.length === 1 ? 'item was' : 'items were'} restored`, 'info');
+      this.toast(`${kept.length} staged ${kept.length === 1 ? 'item was' : 'items were'} restored`, 'info', { label: 'Discard', run: () => this.staged.discard() });
     }
     await this.fromUrl();
     addEventListener('popstate', () => void this.fromUrl().catch((e: unknown) => this.error(e)));
@@ -119,37 +142,30 @@ class App {
   }
 
   fail(e: unknown): void {
-    this.failed = e instanceof ApiError && e.status === 401 ? 'This address needs a session. Open the address that “sop serve” printed.' : e instanceof Error ? e.message : String(e);
+    if (e instanceof ApiError && e.status === 401) this.failed = 'This address needs a session. Open the address that “sop serve” printed.';
+    else if (e instanceof TypeError) this.failed = 'The server does not answer. Is “sop serve” still running?';
+    else this.failed = e instanceof Error ? e.message : String(e);
   }
 
   private async fromUrl(): Promise<void> {
-    const m = /^\/r\/([^/]+)(?:\/d\/([^/]+)(?:\/s\/([^/]+))?)?/.exec(location.pathname);
-    const [r, d, s] = (m?.slice(1) ?? []).map((x) => (x === undefined ? undefined : decodeURIComponent(x)));
-    const q = new URLSearchParams(location.search);
-    const known = this.registries.find((x) => x.id === r) ?? this.registries[0];
+    const a = parseAddress(location.pathname, location.search);
+    const known = this.registries.find((x) => x.id === a.registry) ?? this.registries.find((x) => x.health !== 'unsupported');
     if (!known) return;
     await this.loadRegistry(known.id);
-    const node = this.nodes.find((n) => n.db.name === d) ?? this.nodes[0];
-    if (!node) return;
+    const node = this.nodes.find((n) => n.db.name === a.database) ?? this.nodes.find((n) => n.db.stores > 0) ?? this.nodes[0];
+    if (!node) return void (this.active = '');
     const stores = await this.expand(node.db.name);
-    const store = stores.find((x) => x.name === s) ?? stores.find((x) => !x.system);
+    const store = stores.find((x) => x.name === a.store) ?? stores.find((x) => !x.system);
     if (!store) return;
-    const row = /^#?(\d+)$/.exec(q.get('at') ?? '');
-    const filters = q.getAll('q').map(parseCondition).filter((c): c is Condition => c !== null);
-    await this.openStore(node.db.name, store.name, { pos: { row: row ? Number(row[1]) - 1 : 0, col: 0 }, filters });
+    if (a.store !== undefined && store.name !== a.store) this.toast(`There is no store “${a.store}” here; this is “${store.name}”`, 'info');
+    await this.openStore(node.db.name, store.name, { pos: { row: a.row, col: 0 }, filters: a.filters, order: a.order, pageSize: a.pageSize });
   }
 
   /** Keep the address equal to what is shown. */
   syncUrl(): void {
     const t = this.tab;
-    let url = `/r/${encodeURIComponent(this.registry)}`;
-    if (t && t.registry === this.registry) {
-      url += `/d/${encodeURIComponent(t.database)}/s/${encodeURIComponent(t.store)}`;
-      const q = new URLSearchParams();
-      if (t.pos.row > 0) q.set('at', String(t.pos.row + 1));
-      for (const f of t.filters) q.append('q', conditionText(f).replace(/^“(.*)”$/s, '$1'));
-      if (q.size) url += `?${q}`;
-    }
+    const here = t && t.registry === this.registry ? { database: t.database, store: t.store, row: t.pos.row, order: t.order, pageSize: t.pageSize, filters: t.filters } : { row: 0, order: 'asc' as const, pageSize: 0, filters: [] };
+    const url = formatAddress({ registry: this.registry, ...here });
     if (url === location.pathname + location.search) return;
     const same = url.split('?')[0] === location.pathname;
     history[same ? 'replaceState' : 'pushState'](null, '', url);
@@ -157,27 +173,34 @@ class App {
 
   // ---- environments, databases, stores ----------------------------------------------------------------------
 
-  async loadRegistry(id: string): Promise<void> {
-    if (this.registry === id && this.nodes.length) return;
+  async loadRegistry(id: string, again = false): Promise<void> {
+    if (this.registry === id && this.nodes.length && !again) return;
+    const databases = await this.api.databases(id);
     this.registry = id;
-    this.nodes = (await this.api.databases(id)).map((db) => ({ db, open: false, stores: null }));
+    const before = again ? this.nodes : [];
+    this.nodes = databases.map((db) => {
+      const was = before.find((n) => n.db.name === db.name);
+      return { db, open: was?.open ?? false, stores: was?.stores ?? null };
+    });
   }
 
   async switchRegistry(id: string): Promise<void> {
+    if (id === this.registry) return;
     const was = this.tab;
     await this.loadRegistry(id);
     const there = this.nodes.find((n) => n.db.name === was?.database) ?? this.nodes[0];
-    if (!there) return void (this.active = '');
-    const stores = await this.expand(there.db.name);
-    const store = stores.find((s) => s.name === was?.store) ?? stores[0];
-    if (store) await this.openStore(there.db.name, store.name, was && store.name === was.store ? { pos: was.pos } : {});
+    const stores = there ? await this.expand(there.db.name) : [];
+    const store = stores.find((s) => s.name === was?.store) ?? stores.find((s) => !s.system);
+    if (there && store) return this.openStore(there.db.name, store.name, was && store.name === was.store ? { pos: was.pos } : {});
+    this.active = '';
+    this.syncUrl();
   }
 
   async expand(db: string, again = false): Promise<Store[]> {
     const node = this.nodes.find((n) => n.db.name === db);
     if (!node) return [];
     const stores = node.stores && !again ? node.stores : await this.api.stores(this.registry, db);
-    this.nodes = this.nodes.map((n) => (n.db.name === db ? { ...n, open: true, stores } : n));
+    this.nodes = this.nodes.map((n) => (n.db.name === db ? { ...n, open: true, stores, db: { ...n.db, stores: stores.filter((s) => !s.system).length } } : n));
     return stores;
   }
 
@@ -185,7 +208,20 @@ class App {
     this.nodes = this.nodes.map((n) => (n.db.name === db ? { ...n, open: false } : n));
   }
 
-  async openStore(database: string, store: string, start: Partial<Pick<Tab, 'pos' | 'filters'>> = {}): Promise<void> {
+  /** Databases or stores were made, renamed or dropped: read the lists again, and leave tabs of what is gone. */
+  async relist(): Promise<void> {
+    await this.loadRegistry(this.registry, true);
+    for (const n of this.nodes) if (n.open) await this.expand(n.db.name, true);
+    const gone = (t: Tab): boolean => t.registry === this.registry && !this.nodes.some((n) => n.db.name === t.database && (!n.stores || n.stores.some((s) => s.name === t.store)));
+    this.tabs = this.tabs.filter((t) => !gone(t)).map((t) => ({ ...t, info: this.nodes.find((n) => n.db.name === t.database)?.stores?.find((s) => s.name === t.store) ?? t.info }));
+    if (!this.tab) {
+      const next = this.tabs.find((t) => t.registry === this.registry);
+      if (next) this.show(next.id);
+      else this.active = '';
+    }
+  }
+
+  async openStore(database: string, store: string, start: Partial<Pick<Tab, 'pos' | 'filters' | 'order' | 'pageSize'>> = {}): Promise<void> {
     const place = { registry: this.registry, database, store };
     const id = idOf(place);
     const stores = await this.expand(database);
@@ -193,7 +229,7 @@ class App {
     if (!info) return;
     if (!this.tabs.some((t) => t.id === id)) {
       const shape = await this.api.shape(place.registry, database, store).catch(() => null);
-      this.tabs = [...this.tabs, { ...place, id, info, shape, filters: start.filters ?? [], pos: start.pos ?? { row: 0, col: 0 } }];
+      this.tabs = [...this.tabs, { ...place, id, info, shape, filters: [], pos: { row: 0, col: 0 }, order: 'asc', pageSize: 0, ...start }];
     }
     this.show(id);
   }
@@ -212,17 +248,20 @@ class App {
   }
 
   closeTab(id: string): void {
-    const at = this.tabs.findIndex((t) => t.id === id);
+    const mine = this.tabs.filter((t) => t.registry === this.registry);
+    const at = mine.findIndex((t) => t.id === id);
     this.tabs = this.tabs.filter((t) => t.id !== id);
-    if (this.active === id) {
-      const next = this.tabs[Math.min(at, this.tabs.length - 1)];
-      if (next) this.show(next.id);
-      else this.active = '';
-    }
+    if (this.active !== id) return;
+    const next = mine[at + 1] ?? mine[at - 1];
+    if (next) return this.show(next.id);
+    this.active = '';
+    this.current = null;
+    this.syncUrl();
   }
 
-  setCount(t: Tab, count: number): void {
-    this.patchTab(t.id, { info: { ...t.info, count } });
+  setCount(t: Place & { id: string }, count: number): void {
+    const tab = this.tabs.find((x) => x.id === t.id);
+    if (tab) this.patchTab(t.id, { info: { ...tab.info, count } });
     this.nodes = this.nodes.map((n) =>
       n.db.name === t.database && n.stores ? { ...n, stores: n.stores.map((s) => (s.name === t.store ? { ...s, count } : s)) } : n,
     );
@@ -232,105 +271,40 @@ class App {
 
   private listen(t: Tab): void {
     const of = JSON.stringify([t.registry, t.database]);
-    if (this.eventsOf === of) return;
-    this.events?.close();
-    this.eventsOf = of;
-    const es = new EventSource(this.api.eventsUrl(t.registry, t.database));
-    this.events = es;
-    es.onopen = () => (this.online = true);
-    es.onerror = () => (this.online = false);
-    es.addEventListener('reset', () => this.grid?.reload());
-    es.addEventListener('commit', (e) => this.onCommit(t, JSON.parse((e as MessageEvent<string>).data) as LiveCommit));
+    if (this.liveOf === of) return;
+    this.live?.close();
+    this.liveOf = of;
+    this.elsewhere = 0;
+    this.live = new Live(this.api.eventsUrl(t.registry, t.database), {
+      commit: (c) => this.onCommit(t, c),
+      store: () => void this.relist().catch((e: unknown) => this.error(e)),
+      reset: () => this.grid?.reload(),
+      online: (yes) => (this.online = yes),
+    });
   }
 
   private onCommit(t: Tab, c: LiveCommit): void {
     this.snapshot = c.seq;
-    if (!this.mineSeqs.delete(c.seq)) this.elsewhere += c.stores.reduce((n, s) => n + s.items.length, 0);
+    if (c.commit === undefined || !this.commits.mine.has(c.commit)) this.elsewhere += c.stores.reduce((n, s) => n + (s.store.startsWith('sop:') ? 0 : s.ids.size), 0);
     for (const s of c.stores) {
       const tab = this.tabs.find((x) => x.registry === t.registry && x.database === t.database && x.store === s.store);
       if (!tab) continue;
-      if (tab.info.count !== s.count) this.setCount(tab, s.count);
-      if (tab.id === this.active) {
-        this.grid?.pulse(new Set(s.items.map((i) => JSON.stringify(i.k))));
-        this.grid?.reload();
-      }
+      if (tab.id === this.active) this.grid?.changed(s.ids, s.count);
+      else if (tab.info.count !== s.count) this.setCount(tab, s.count);
     }
   }
 
-  // ---- staged edits and commits -----------------------------------------------------------------------------
+  // ---- staged edits -----------------------------------------------------------------------------------------
 
   private changed(): void {
     this.rev++;
+    this.problems = [];
     clearTimeout(this.keeping);
-    this.keeping = setTimeout(() => void keepStaged(tabKey(), this.staged.items).catch(() => {}), 150);
+    this.keeping = setTimeout(() => void this.keep(), 150);
   }
 
-  async commit(): Promise<void> {
-    if (this.busy || this.staged.items.size === 0) return;
-    this.busy = true;
-    const groups = group([...this.staged.items], ([, s]) => JSON.stringify([s.registry, s.database]));
-    try {
-      for (const [of, entries] of groups) await this.commitOne(of, entries);
-    } finally {
-      this.busy = false;
-    }
-  }
-
-  private async commitOne(of: string, entries: [string, Staged][]): Promise<void> {
-    const [r, d] = JSON.parse(of) as [string, string];
-    if (this.attempt.rev !== this.rev) this.attempt = { rev: this.rev, ids: new Map() };
-    const id = this.attempt.ids.get(of) ?? randomId();
-    this.attempt.ids.set(of, id);
-    try {
-      const c = await this.api.commit(r, d, id, this.message, entries.map(([, s]) => toOp(s)));
-      this.mineSeqs.add(c.seq);
-      this.staged.committed(entries.map(([i]) => i));
-      this.message = '';
-      if (this.panel === 'review' || this.panel === 'conflicts') this.panel = 'none';
-      this.grid?.reload();
-      this.toast(`${entries.length} ${entries.length === 1 ? 'item' : 'items'} committed`, 'good', { label: 'Undo', run: () => void this.undoCommit(r, d, c) });
-    } catch (e) {
-      if (e instanceof ApiError && e.status === 409 && e.conflicts.length) {
-        this.clashes = e.conflicts.map((conflict) => ({ conflict, id: entries[conflict.op]![0], mine: entries[conflict.op]![1] }));
-        this.panel = 'conflicts';
-      } else if (e instanceof ApiError && e.code === 'not_armed') {
-        this.toast(`${r} is protected: arm it before the first commit`, 'bad', { label: 'Arm for 15 minutes', run: () => void this.arm(true).then(() => this.commit()) });
-      } else this.error(e);
-    }
-  }
-
-  async resolve(choices: Map<string, Map<string, Side>>): Promise<void> {
-    this.staged.group('Resolve', () => {
-      for (const c of this.clashes) this.staged.replace(c.id, rebase(c.mine, c.conflict, (ptr) => choices.get(c.id)?.get(ptr) ?? 'mine'));
-    });
-    this.clashes = [];
-    this.panel = 'none';
-    this.grid?.reload();
-    await this.commit();
-  }
-
-  /** Stage the inverse of a commit; committing it is a new transaction that is checked like any other. */
-  async undoCommit(r: string, d: string, c: Commit): Promise<void> {
-    try {
-      const ops = (await this.api.inverse(r, d, c.id)).filter(isObj);
-      const edits = await Promise.all(ops.map((o) => this.inverted(r, d, o)));
-      this.staged.group(`Undo of “${c.message || c.id.slice(0, 8)}”`, () => edits.forEach(([id, s]) => this.staged.replace(id, s)));
-      this.message = `Undo: ${c.message || c.id.slice(0, 8)}`;
-      this.panel = 'review';
-    } catch (e) {
-      this.error(e);
-    }
-  }
-
-  private async inverted(registry: string, database: string, o: Obj): Promise<[string, Staged]> {
-    const place = { registry, database, store: String(o.get('store')) };
-    const k = o.get('k') as J;
-    const base = o.get('base');
-    const now = await this.api.item(registry, database, place.store, k).catch(() => undefined);
-    const s: Staged = { ...place, k, op: o.get('op') as Staged['op'], base: typeof base === 'string' ? base : null, was: now?.v, fields: new Map() };
-    const v = o.get('v');
-    if (v !== undefined) s.v = v;
-    return [itemId(place, k), s];
+  keep(): Promise<void> {
+    return keepStaged(tabKey(), this.staged.items).catch(() => {});
   }
 
   async arm(armed: boolean): Promise<void> {
@@ -343,6 +317,17 @@ class App {
   }
 
   // ---- small things -----------------------------------------------------------------------------------------
+
+  open(panel: Panel, subject: Subject = {}): void {
+    this.subject = subject;
+    this.typed = '';
+    this.panel = panel;
+  }
+
+  /** Run something that may fail, and say so if it does. */
+  try(work: Promise<unknown>): void {
+    work.catch((e: unknown) => this.error(e));
+  }
 
   columnsKey(t: Place): string {
     return `sop-columns:${idOf(t)}`;
@@ -358,10 +343,13 @@ class App {
 
   error(e: unknown): void {
     if (e instanceof DOMException && e.name === 'AbortError') return;
-    this.toast(e instanceof Error ? e.message : String(e), 'bad');
+    if (e instanceof TypeError && !this.online) return;
+    if (e instanceof ApiError && e.status === 401) this.fail(e);
+    this.toast(e instanceof TypeError && /fetch/i.test(e.message) ? 'The server cannot be reached' : e instanceof Error ? e.message : String(e), 'bad');
   }
 
   toast(text: string, kind: Toast['kind'], action?: Toast['action']): void {
+    if (this.toasts.some((t) => t.text === text && !action)) return;
     const id = Math.random();
     this.toasts = [...this.toasts.slice(-2), action ? { id, text, kind, action } : { id, text, kind }];
     setTimeout(() => this.dismiss(id), action ? 12_000 : 6_000);
@@ -383,23 +371,9 @@ class App {
 
   close(): void {
     this.panel = 'none';
+    this.subject = {};
     this.grid?.focus();
   }
-}
-
-interface LiveCommit {
-  seq: number;
-  stores: { store: string; count: number; items: { k: unknown }[] }[];
-}
-
-function group<T>(list: T[], by: (x: T) => string): Map<string, T[]> {
-  const out = new Map<string, T[]>();
-  for (const x of list) {
-    const have = out.get(by(x));
-    if (have) have.push(x);
-    else out.set(by(x), [x]);
-  }
-  return out;
 }
 
 export const app = new App();

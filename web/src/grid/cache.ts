@@ -101,6 +101,23 @@ export class PageCache<R> {
     this.pages.clear();
   }
 
+  /** Rows were added or removed before these: every row moves by `delta`, and is read again when looked at. */
+  shift(delta: number): void {
+    this.stop();
+    const moved = new Map<number, Page<R>>();
+    for (const [page, { rows }] of this.pages)
+      rows.forEach((row, i) => {
+        const to = page * this.pageRows + i + delta;
+        if (to < 0) return;
+        const at = Math.floor(to / this.pageRows);
+        let target = moved.get(at);
+        if (!target) moved.set(at, (target = { rows: [], stale: true }));
+        target.rows[to % this.pageRows] = row;
+      });
+    this.pages.clear();
+    for (const [page, p] of moved) this.pages.set(page, p);
+  }
+
   /** Read again when looked at, and show the old rows until then. */
   stale(): void {
     this.stop();

@@ -68,6 +68,7 @@ export class Grid<R> {
       move: (id, before) => this.changeColumns(moved(this.columns, id, before), true),
       pick: (col, extend) => this.pickColumn(col, extend),
       menu: (id, anchor) => this.options.onmenu?.(id, anchor),
+      fit: (id) => this.changeColumns(resized(this.columns, id, this.fitWidth(id)), true),
     });
     host.classList.add('g-host');
     this.scroller.tabIndex = 0;
@@ -129,6 +130,39 @@ export class Grid<R> {
   stale(): void {
     this.cache.stale();
     this.resize();
+  }
+
+  /** Rows came or went before the visible ones: keep every row under the eye where it is. */
+  shift(delta: number): void {
+    this.cache.shift(delta);
+    const move = (p: Pos): Pos => ({ row: p.row + delta, col: p.col });
+    this.selection = { focus: move(this.selection.focus), anchor: move(this.selection.anchor) };
+    this.map.resize(this.rows, this.scroller.clientHeight - HEAD_PX);
+    this.map.by(delta * ROW_PX);
+    this.selection = clampTo(this.selection, this.dims());
+    this.resize();
+  }
+
+  get firstVisible(): number {
+    return Math.ceil(this.map.top / ROW_PX);
+  }
+
+  visible(row: number): boolean {
+    return row >= this.map.firstRow && row < this.map.endRow;
+  }
+
+  /** Open the menu of a column, as its button does. */
+  openMenu(col: number): void {
+    const column = this.layout.columns[col];
+    const anchor = this.header.cellAt(col);
+    if (column && anchor) this.options.onmenu?.(column.id, anchor);
+  }
+
+  private fitWidth(id: string): number {
+    const col = this.layout.columns.findIndex((c) => c.id === id);
+    const texts = this.pool.filter((s) => !s.el.hidden).map((s) => s.cells[col]?.el.firstElementChild as HTMLElement | undefined);
+    const widest = Math.max(0, ...texts.map((t) => t?.scrollWidth ?? 0));
+    return Math.max(widest + 24, (this.header.cellAt(col)?.firstElementChild?.scrollWidth ?? 0) + 60);
   }
 
   setColumns(columns: Column[]): void {

@@ -7,6 +7,7 @@ export interface HeaderEvents {
   move(id: string, before: string | null): void;
   pick(col: number, extend: boolean): void;
   menu(id: string, anchor: HTMLElement): void;
+  fit(id: string): void;
 }
 
 const DRAG_START_PX = 6;
@@ -16,6 +17,7 @@ export class Header {
   private readonly mid = document.createElement('div');
   private readonly corner = document.createElement('div');
   private cells: HTMLElement[] = [];
+  private clicked: { id: string; at: number } | null = null;
   private marker = document.createElement('div');
 
   constructor(private readonly events: HeaderEvents) {
@@ -41,6 +43,10 @@ export class Header {
     this.cells = l.columns.map((_, col) => this.cell(l, col, gutter));
   }
 
+  cellAt(col: number): HTMLElement | undefined {
+    return this.cells[col];
+  }
+
   private cell(l: Layout, col: number, gutter: number): HTMLElement {
     const column = l.columns[col]!;
     const el = document.createElement('div');
@@ -58,6 +64,13 @@ export class Header {
       hint.textContent = column.hint;
       el.append(hint);
     }
+    if (column.sort) {
+      el.setAttribute('aria-sort', column.sort === 'asc' ? 'ascending' : 'descending');
+      const mark = document.createElement('i');
+      mark.className = `g-sort ${column.sort}`;
+      el.append(mark);
+    }
+    el.append(this.menuButton(column.id, column.title));
     const handle = document.createElement('i');
     handle.className = 'g-handle';
     el.append(handle);
@@ -71,6 +84,17 @@ export class Header {
     return el;
   }
 
+  private menuButton(id: string, title: string): HTMLElement {
+    const b = document.createElement('button');
+    b.className = 'g-menu';
+    b.tabIndex = -1;
+    b.setAttribute('aria-label', `Menu of ${title}`);
+    b.setAttribute('aria-haspopup', 'menu');
+    b.addEventListener('pointerdown', (e) => e.stopPropagation());
+    b.addEventListener('click', () => this.events.menu(id, b));
+    return b;
+  }
+
   private startResize(e: PointerEvent, id: string, width: number): void {
     e.preventDefault();
     e.stopPropagation();
@@ -78,7 +102,10 @@ export class Header {
     const move = (m: PointerEvent): void => this.events.resize(id, width + m.clientX - x0, false);
     const up = (m: PointerEvent): void => {
       removeEventListener('pointermove', move);
-      this.events.resize(id, width + m.clientX - x0, true);
+      const twice = m.clientX === x0 && this.clicked?.id === id && m.timeStamp - this.clicked.at < 400;
+      this.clicked = { id, at: m.timeStamp };
+      if (twice) this.events.fit(id);
+      else this.events.resize(id, width + m.clientX - x0, true);
     };
     addEventListener('pointermove', move);
     addEventListener('pointerup', up, { once: true });

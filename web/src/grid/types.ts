@@ -21,6 +21,8 @@ export interface Column {
   /** Numbers are aligned to the right with tabular figures. */
   align?: 'left' | 'right';
   readonly?: boolean;
+  /** The store is shown in the order of this column. */
+  sort?: 'asc' | 'desc';
 }
 
 /** How one cell looks. Text is always set as a text node. */

@@ -22,9 +22,20 @@ export interface Database {
   mode: string;
   description?: string;
   stores: number;
+  tip?: number;
   health: string;
   message?: string;
   read_only: boolean;
+}
+export interface KeyPart {
+  name: string;
+  type: string;
+  descending?: boolean;
+}
+export interface KeySpec {
+  form?: string;
+  name?: string;
+  parts?: KeyPart[];
 }
 export interface Store {
   name: string;
@@ -32,9 +43,34 @@ export interface Store {
   description?: string;
   count: number;
   bytes: number;
-  key: { form?: string; name?: string };
+  depth?: number;
+  key: KeySpec;
   allow_duplicates: boolean;
+  inline_value_max?: number;
   system?: boolean;
+  locks?: { field: string; reason: string }[];
+}
+export interface StoreSpec {
+  name: string;
+  description?: string;
+  key?: KeySpec;
+  allow_duplicates?: boolean;
+  inline_value_max?: number;
+  kind?: string;
+}
+export interface Job {
+  id: string;
+  kind: string;
+  state: 'running' | 'done' | 'cancelled' | 'failed';
+  done: number;
+  total: number;
+  error?: string;
+}
+export interface Change {
+  store: string;
+  k: J;
+  before: J | undefined;
+  after: J | undefined;
 }
 export interface Item {
   k: J;
@@ -118,13 +154,21 @@ function conflict(v: J): Conflict {
 
 const enc = encodeURIComponent;
 
+/** Plain data (objects, arrays, texts, whole numbers) as the reader's JSON, to be sent. */
+export function wire(v: unknown): J {
+  if (typeof v === 'number') return new Num(String(v));
+  if (Array.isArray(v)) return v.map(wire);
+  if (v !== null && typeof v === 'object') return obj(Object.fromEntries(Object.entries(v).map(([k, x]) => [k, x === undefined ? undefined : wire(x)])));
+  return v as J;
+}
+
 export class Api {
   constructor(
     private readonly base = '/api/v1',
     private readonly send: typeof fetch = (...a) => fetch(...a),
   ) {}
 
-  async call(method: string, path: string, body?: J, signal?: AbortSignal): Promise<J> {
+  async call(method: string, path: string, body?: J, signal?: AbortSignal, keep = 0): Promise<J> {
     const headers: Record<string, string> = { Accept: 'application/json' };
     if (method !== 'GET') headers['X-SOP-Request'] = '1';
     if (body !== undefined) headers['Content-Type'] = 'application/json';
@@ -133,14 +177,14 @@ export class Api {
     if (signal) init.signal = signal;
     const response = await this.send(this.base + path, init);
     const text = await response.text();
-    const answer = text === '' ? null : this.read(text, response.status);
+    const answer = text === '' ? null : this.read(text, response.status, keep);
     if (response.ok) return answer;
     throw this.error(response.status, answer);
   }
 
-  private read(text: string, status: number): J {
+  private read(text: string, status: number, keep: number): J {
     try {
-      return parse(text);
+      return parse(text, keep);
     } catch {
       throw new ApiError(status, 'internal', `the server answered ${status} with something that is not JSON`);
     }
@@ -178,17 +222,32 @@ export class Api {
   databases(r: string): Promise<Database[]> {
     return this.list(`/r/${enc(r)}/databases`, 'databases');
   }
-  async addDatabase(r: string, name: string, url: string, mode: string): Promise<Database> {
-    return plain(await this.call('POST', `/r/${enc(r)}/databases`, obj({ name, url, mode }))) as Database;
+  async addDatabase(r: string, name: string, url: string, mode: 'create' | 'open'): Promise<Database> {
+    return plain(await this.call('POST', `/r/${enc(r)}/databases`, wire({ name, url, mode }))) as Database;
+  }
+  async changeDatabase(r: string, d: string, change: { name?: string; description?: string }): Promise<Database> {
+    return plain(await this.call('PATCH', this.db(r, d), wire(change))) as Database;
+  }
+  dropDatabase(r: string, d: string, confirm: string, purge: boolean): Promise<J> {
+    return this.call('DELETE', `${this.db(r, d)}?purge=${purge}`, wire({ confirm }));
+  }
+  async stats(r: string, d: string): Promise<Record<string, number>> {
+    return plain(await this.call('GET', `${this.db(r, d)}/stats`)) as Record<string, number>;
   }
   stores(r: string, d: string): Promise<Store[]> {
     return this.list(`${this.db(r, d)}/stores`, 'stores');
   }
-  async addStore(r: string, d: string, name: string, description: string): Promise<Store> {
-    return plain(await this.call('POST', `${this.db(r, d)}/stores`, obj({ name, description }))) as Store;
+  async addStore(r: string, d: string, spec: StoreSpec): Promise<Store> {
+    return plain(await this.call('POST', `${this.db(r, d)}/stores`, wire(spec))) as Store;
+  }
+  validateStore(r: string, d: string, spec: StoreSpec): Promise<J> {
+    return this.call('POST', `${this.db(r, d)}/stores:validate`, wire(spec));
+  }
+  async changeStore(r: string, d: string, s: string, change: Partial<StoreSpec>): Promise<Store> {
+    return plain(await this.call('PATCH', this.st(r, d, s), wire(change))) as Store;
   }
   dropStore(r: string, d: string, s: string, confirm: string): Promise<J> {
-    return this.call('DELETE', this.st(r, d, s), obj({ confirm }));
+    return this.call('DELETE', this.st(r, d, s), wire({ confirm }));
   }
   async shape(r: string, d: string, s: string): Promise<Shape> {
     return plain(await this.call('GET', `${this.st(r, d, s)}/shape`)) as Shape;
@@ -204,12 +263,14 @@ export class Api {
     return `${this.base}${this.db(r, d)}/events`;
   }
 
-  async items(r: string, d: string, s: string, q: { rank?: number; key?: J; after?: string; limit?: number; where?: readonly Condition[] }, signal?: AbortSignal): Promise<Page> {
+  async items(r: string, d: string, s: string, q: { rank?: number; key?: J; after?: string; limit?: number; where?: readonly Condition[]; fields?: string; valueMax?: number }, signal?: AbortSignal): Promise<Page> {
     const p = new URLSearchParams();
     if (q.rank !== undefined) p.set('rank', String(q.rank));
     if (q.key !== undefined) p.set('key', keyToken(q.key));
     if (q.after !== undefined) p.set('after', q.after);
     if (q.limit !== undefined) p.set('limit', String(q.limit));
+    if (q.fields !== undefined) p.set('fields', q.fields);
+    if (q.valueMax !== undefined) p.set('value_max', String(q.valueMax));
     if (q.where?.length) p.set('where', conditionsToWire(q.where));
     const o = (await this.call('GET', `${this.st(r, d, s)}/items?${p}`, undefined, signal)) as Obj;
     const items = o.get('items');
@@ -232,6 +293,22 @@ export class Api {
     return this.list(`${this.db(r, d)}/commits`, 'commits');
   }
   async inverse(r: string, d: string, c: string): Promise<J[]> {
-    return ((await this.call('POST', `${this.db(r, d)}/commits/${enc(c)}:inverse`)) as Obj).get('ops') as J[];
+    return ((await this.call('POST', `${this.db(r, d)}/commits/${enc(c)}:inverse`, undefined, undefined, 4)) as Obj).get('ops') as J[];
+  }
+
+  /** A commit with every item before and after it. */
+  async changes(r: string, d: string, c: string): Promise<Change[]> {
+    const list = ((await this.call('GET', `${this.db(r, d)}/commits/${enc(c)}`)) as Obj).get('changes');
+    return (Array.isArray(list) ? list : []).filter(isObj).map((o) => ({ store: String(o.get('store')), k: o.get('k') ?? null, before: o.get('before'), after: o.get('after') }));
+  }
+
+  async startJob(r: string, d: string, job: { kind: string; store: string; url?: string }): Promise<Job> {
+    return plain(await this.call('POST', `${this.db(r, d)}/jobs`, wire(job))) as Job;
+  }
+  async job(r: string, d: string, id: string): Promise<Job> {
+    return plain(await this.call('GET', `${this.db(r, d)}/jobs/${enc(id)}`)) as Job;
+  }
+  cancelJob(r: string, d: string, id: string): Promise<J> {
+    return this.call('DELETE', `${this.db(r, d)}/jobs/${enc(id)}`);
   }
 }

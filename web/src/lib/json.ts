@@ -24,10 +24,21 @@ export class JsonError extends Error {
 const NUMBER = /-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?/y;
 const DEPTH_MAX = 200;
 
+/** The exact text of objects and arrays that were read with `keep`: written again byte for byte while untouched. */
+const SOURCES = new WeakMap<object, string>();
+
 class Reader {
   i = 0;
   depth = 0;
-  constructor(readonly s: string) {}
+  constructor(
+    readonly s: string,
+    readonly keep: number,
+  ) {}
+
+  kept<T extends object>(v: T, start: number): T {
+    if (this.depth < this.keep) SOURCES.set(v, this.s.slice(start, this.i));
+    return v;
+  }
 
   fail(message: string): never {
     throw new JsonError(message, this.i);
@@ -94,25 +105,27 @@ class Reader {
   }
 
   array(): J[] {
+    const start = this.i;
     this.enter();
     const out: J[] = [];
     if (this.s[this.i] === ']') {
       this.i++;
       this.depth--;
-      return out;
+      return this.kept(out, start);
     }
     do out.push(this.value());
     while (this.more(']'));
-    return out;
+    return this.kept(out, start);
   }
 
   object(): Obj {
+    const start = this.i;
     this.enter();
     const out: Obj = new Map();
     if (this.s[this.i] === '}') {
       this.i++;
       this.depth--;
-      return out;
+      return this.kept(out, start);
     }
     do {
       this.space();
@@ -123,12 +136,13 @@ class Reader {
       this.i++;
       out.set(name, this.value());
     } while (this.more('}'));
-    return out;
+    return this.kept(out, start);
   }
 }
 
-export function parse(text: string): J {
-  const r = new Reader(text);
+/** Read; objects and arrays down to level `keep` remember their exact text. */
+export function parse(text: string, keep = 0): J {
+  const r = new Reader(text, keep);
   const v = r.value();
   r.space();
   if (r.i < text.length) r.fail('text after the value');
@@ -148,6 +162,8 @@ export function format(v: J, indent = 0, level = 0): string {
   if (v === null || typeof v === 'boolean') return String(v);
   if (typeof v === 'string') return JSON.stringify(v);
   if (v instanceof Num) return v.text;
+  const source = indent ? undefined : SOURCES.get(v);
+  if (source !== undefined) return source;
   const open = indent ? `\n${' '.repeat(indent * (level + 1))}` : '';
   const close = indent ? `\n${' '.repeat(indent * level)}` : '';
   const parts = Array.isArray(v)

@@ -22,7 +22,7 @@ export function stagedToText(items: Iterable<[string, Staged]>): string {
 }
 
 export function stagedFromText(text: string): [string, Staged][] {
-  const list = parse(text);
+  const list = parse(text, 3);
   if (!Array.isArray(list)) return [];
   return list.filter(isObj).map((o) => {
     const fields = (o.get('fields') ?? []) as J[][];
