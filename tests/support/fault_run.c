@@ -216,7 +216,7 @@ static void disk_judge(const fault_run *run, sop_faulty_disk *disk, choice allow
 {
     sop_error err = {0};
     sop_backend *b;
-    sop_db *db;
+    sop_db *db = NULL;
     fault_model seen;
     world_use(run, disk);
     sop_status status = sop_backend_faulty_open(disk, SOP_BACKEND_EXISTING, 0, &b, &err);
