@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
 # The long figures: many more crash states, long fuzzing, large databases, other processors. Takes hours.
-# Usage: soak.sh [STAGE...]   stages: tests fuzz aarch64 armhf (default: all, in this order)
+# Usage: soak.sh [STAGE...]   stages: tests sim fuzz aarch64 armhf (default: all, in this order)
 set -eu
 cd "$(dirname "$0")/.."
 export SOP_SOAK=1 SOP_CRASH_STATES=200000
@@ -21,6 +21,12 @@ run() {
 stage_tests() {
     build dev
     run --test-dir build-dev --timeout 28800
+}
+
+# Seeds that no run has tried before; a failing one prints the command that repeats it.
+stage_sim() {
+    build dev
+    build-dev/tests/sim --first "$(date +%s)00000" --seconds "${SOP_SIM_SECONDS:-7200}" --jobs "$jobs"
 }
 
 stage_fuzz() {
@@ -55,7 +61,7 @@ stage_aarch64() { stage_foreign aarch64 arm64 gcc-aarch64-linux-gnu; }
 stage_armhf() { stage_foreign armhf armhf gcc-arm-linux-gnueabihf; }
 
 tools/setup.sh
-[ $# -gt 0 ] || set -- tests fuzz aarch64 armhf
+[ $# -gt 0 ] || set -- tests sim fuzz aarch64 armhf
 for stage in "$@"; do
     "stage_$stage"
 done

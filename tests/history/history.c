@@ -261,3 +261,48 @@ size_t history_parse_text(history *h, const char *text)
     free(copy);
     return bad;
 }
+
+static void op_write(const history *h, const history_op *op, FILE *file)
+{
+    const uint64_t *at = h->numbers + op->element;
+    (void)fprintf(file, " %c %u %u", op->kind, op->store, op->key);
+    if (strchr("dsc", op->kind) != NULL) (void)fprintf(file, " %u", op->to);
+    if (strchr("wa", op->kind) != NULL) (void)fprintf(file, " %" PRIu64, op->element);
+    if (strchr("rsc", op->kind) != NULL) (void)fprintf(file, " %u", op->count);
+    for (uint32_t i = 0; op->kind == 'r' && i < op->count; i++)
+        (void)fprintf(file, " %" PRIu64, at[i]);
+    for (uint32_t i = 0; op->kind == 's' && i < op->count; i++) {
+        uint64_t numbers = 2 + at[1];
+        for (uint64_t k = 0; k < numbers; k++)
+            (void)fprintf(file, " %" PRIu64, *at++);
+    }
+}
+
+static void token_write(const history_token *token, FILE *file)
+{
+    for (int i = 0; i < 3; i++)
+        (void)fprintf(file, "%016" PRIx64, token->word[i]);
+}
+
+void history_write(const history *h, FILE *file)
+{
+    for (size_t i = 0; i < h->txn_count; i++) {
+        const history_txn *t = &h->txns[i];
+        (void)fprintf(file, "T %" PRIu64 " %u %u %c %" PRIu64 " %" PRIu64 " ", t->number,
+                      t->process, t->thread, t->mode, t->begin, t->snapshot);
+        token_write(&t->token, file);
+        for (uint32_t k = 0; k < t->op_count; k++)
+            op_write(h, &h->ops[t->op_at + k], file);
+        (void)fputc('\n', file);
+        if (t->end == UINT64_MAX) continue;
+        (void)fprintf(file, "E %" PRIu64 " %c %" PRIu64 " %" PRIu64 "\n", t->number, t->outcome,
+                      t->end, t->seq);
+    }
+    for (size_t i = 0; i < h->logged_count; i++) {
+        (void)fputs("L ", file);
+        token_write(&h->logged[i].token, file);
+        (void)fprintf(file, " %" PRIu64 "\n", h->logged[i].seq);
+    }
+    for (size_t i = 0; i < h->span_count; i++)
+        (void)fprintf(file, "C %" PRIu64 " %" PRIu64 "\n", h->spans[i].first, h->spans[i].last);
+}

@@ -92,6 +92,9 @@ void history_deinit(history *h);
 size_t history_parse(history *h, FILE *file);
 size_t history_parse_text(history *h, const char *text);
 
+/* Writes it as it would be read, outcomes behind their transactions. */
+void history_write(const history *h, FILE *file);
+
 /* Building one in memory. Pointers are valid until the next call. */
 history_txn *history_txn_add(history *h);
 history_op *history_op_add(history *h, char kind, uint8_t store, uint32_t key);

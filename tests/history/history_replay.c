@@ -75,10 +75,20 @@ static void state_free(replay_state *state)
 
 /* ---- operations ---- */
 
+/* A key as it was before a transaction that took no seq: what it wrote and took back again only it could see. */
+typedef struct {
+    uint8_t store;
+    uint32_t key;
+    element_list was;
+} undo_row;
+
 typedef struct {
     const history *h;
     replay_state *state;
     history_findings *findings;
+    undo_row *undo;
+    size_t undo_count;
+    size_t undo_capacity;
 } replay;
 
 static void list_print(char *out, size_t size, const uint64_t *at, uint32_t count)
@@ -164,8 +174,36 @@ static void check_count(const replay *r, const history_txn *txn, const history_o
                    op->store, op->key, op->to, count);
 }
 
-static void op_replay(const replay *r, const history_txn *txn, const history_op *op)
+static void undo_note(replay *r, uint8_t store, uint32_t key)
 {
+    const element_list *list = key_at(r->state, store, key);
+    if (r->undo_count == r->undo_capacity) {
+        r->undo_capacity = r->undo_capacity * 2 + 16;
+        r->undo = must(realloc(r->undo, r->undo_capacity * sizeof *r->undo));
+    }
+    undo_row row = {store, key, {NULL, list->count, list->count}};
+    row.was.at = must(malloc((list->count + 1) * sizeof *row.was.at));
+    if (list->count != 0) memcpy(row.was.at, list->at, list->count * sizeof *row.was.at);
+    r->undo[r->undo_count++] = row;
+}
+
+static void undo_all(replay *r)
+{
+    while (r->undo_count > 0) {
+        const undo_row *row = &r->undo[--r->undo_count];
+        element_list *list = key_at(r->state, row->store, row->key);
+        free(list->at);
+        *list = row->was;
+    }
+}
+
+static void op_replay(replay *r, const history_txn *txn, const history_op *op)
+{
+    int undo = txn->seq == 0 && strchr("wad", op->kind) != NULL;
+    for (uint32_t key = op->key; undo && key < op->to; key++) {
+        if (op->kind == 'd' && key >= r->state->stores[op->store].count) break;
+        undo_note(r, op->store, key);
+    }
     store_state *s = &r->state->stores[op->store];
     switch (op->kind) {
     case 'r':
@@ -226,7 +264,7 @@ static void steps_replay(const history *h, history_findings *findings)
         count += (size_t)step_of(&h->txns[i], &steps[count].place);
     }
     qsort(steps, count, sizeof *steps, step_compare);
-    replay r = {h, must(calloc(1, sizeof(replay_state))), findings};
+    replay r = {.h = h, .state = must(calloc(1, sizeof(replay_state))), .findings = findings};
     for (size_t i = 0; i < count; i++) {
         const history_txn *txn = steps[i].txn;
         if (i > 0 && steps[i].place == steps[i - 1].place && steps[i].place % 2 == 0) {
@@ -236,7 +274,9 @@ static void steps_replay(const history *h, history_findings *findings)
         }
         for (uint32_t k = 0; k < txn->op_count; k++)
             op_replay(&r, txn, &h->ops[txn->op_at + k]);
+        undo_all(&r);
     }
+    free(r.undo);
     state_free(r.state);
     free(steps);
 }

@@ -150,6 +150,10 @@ static const anomaly ANOMALIES[] = {
      "T 2 0 0 w 30 0 #2 w 2 5 101\nE 2 u 40 0\n"
      "T 3 0 0 w 50 0 #3 w 2 6 102\nE 3 c 60 1\nL #3 1\nC 1 1\n"
      "T 4 0 0 r 70 1 #0 s 2 0 10 1 6 1 102\nE 4 c 80 0\n"},
+    {"test_replay_lets_a_transaction_see_what_it_took_back_again", REPLAY, "",
+     "T 1 0 0 w 10 0 #1 w 2 5 100\nE 1 c 20 1\n"
+     "T 2 0 0 w 30 1 #2 w 2 5 101 r 2 5 1 101 d 2 5 6 r 2 5 0\nE 2 c 90 0\n"
+     "T 3 1 0 w 30 1 #3 r 2 5 1 100 d 2 5 6\nE 3 c 40 2\n"},
     {"test_cycles_let_concurrent_transactions_be", CYCLES, "",
      "T 1 0 0 w 10 0 #1 r 1 1 0 a 1 1 1\nE 1 c 90 1\n"
      "T 2 1 0 w 10 1 #2 r 1 1 1 1 a 1 1 2 r 1 1 2 1 2\nE 2 c 90 2\n"
