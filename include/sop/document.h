@@ -182,7 +182,7 @@ SOP_API SOP_MUST_CHECK sop_status sop_documents_rules_set(sop_documents *documen
  * documents  a documents handle.
  * json       key JSON.
  * prefix     1: an array may be shorter than the specification; the result is then where the range of
- *            all keys that begin so starts (sop_key_prefix_end is its end).
+ *            all keys that begin so starts; the same bytes and one FF are its end.
  * key_out    the key bytes.
  *
  * Returns:   SOP_OK; SOP_INVALID (not JSON, or a field of the wrong type); SOP_TOO_LARGE (the key);
@@ -538,6 +538,66 @@ SOP_API SOP_MUST_CHECK sop_status sop_filter_format(const sop_filter *filter,
 SOP_API SOP_MUST_CHECK sop_status sop_filter_test(const sop_filter *filter,
                                                   sop_slice document,
                                                   int *match_out,
+                                                  sop_error *err);
+
+/* ---- indexes ---- */
+
+/*
+ * Make an index. Every later write keeps it in step, in the same transaction. Documents that are in
+ * the store already are added at once when they are few (1,000), else in the background after the
+ * commit, in transactions of their own, by this process or by any that opens the database later; until
+ * that is done the index is not used to find documents. Transactions that began to write the store
+ * before get SOP_CONFLICT.
+ *
+ * documents    a store of a WRITE transaction.
+ * definition   {"name":"by_size","fields":[{"path":"size.download","type":"int64"}]}, with "unique":true
+ *              and "where":"a filter" where wanted. fields is as a key specification; one field may have
+ *              [*] in its path and then gives one entry for each element. A document whose field is
+ *              missing or null is left out where nulls is refused, which is the default; one whose field
+ *              has another type cannot be written. With where only documents that fit are in the index,
+ *              and filters that contain its tests use it.
+ *
+ * Returns:   SOP_OK; SOP_EXISTS (the name; or with a message a value twice in a unique index);
+ *            SOP_INVALID (definition, or a document that does not fit; the error names it);
+ *            SOP_TOO_LARGE; the common errors. If documents do not fit that are added in the background,
+ *            the index fails: sop_documents_schema says why, and it is to be dropped.
+ * Threads:   only the thread that owns the transaction.
+ * Cost:      O(log number of stores), or a walk over the documents when they are few.
+ * Since:     0.1
+ */
+SOP_API SOP_MUST_CHECK sop_status sop_index_create(sop_documents *documents, sop_slice definition);
+/*
+ * Drop an index, finished or not.
+ *
+ * documents  a store of a WRITE transaction.
+ * name       the index.
+ *
+ * Returns:   SOP_OK; SOP_NOT_FOUND; the common errors.
+ * Threads:   only the thread that owns the transaction.
+ * Cost:      O(log number of stores), however many entries. Transactions that write the store meanwhile
+ *            get SOP_CONFLICT.
+ * Since:     0.1
+ */
+SOP_API SOP_MUST_CHECK sop_status sop_index_drop(sop_documents *documents, sop_slice name);
+/*
+ * Build what is not complete in the calling thread, and return when it is: for databases that are
+ * opened without background threads, and to wait for these.
+ *
+ * db         an open database.
+ * store      a document store; NULL: all of them.
+ * options    progress in documents of one index; NULL: none.
+ * err        what went wrong; may be NULL.
+ *
+ * Returns:   SOP_OK (nothing is being built any more; failed ones say so in the schema); SOP_NOT_FOUND
+ *            (store); SOP_READ_ONLY; SOP_CANCELLED; SOP_IO; SOP_FULL; SOP_CORRUPT; SOP_NO_MEMORY; what
+ *            progress returned.
+ * Threads:   any; readers and writers go on meanwhile.
+ * Cost:      a walk over the documents, in transactions of at most 2,000 of them.
+ * Since:     0.1
+ */
+SOP_API SOP_MUST_CHECK sop_status sop_index_build(sop_db *db,
+                                                  const char *store,
+                                                  const sop_work_options *options,
                                                   sop_error *err);
 
 /* ---- finding ---- */

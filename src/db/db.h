@@ -41,12 +41,35 @@ struct sop_db_attachment {
 };
 void sop_db_txn_attach(sop_txn *txn, sop_db_attachment *attachment);
 
+/* fn runs in the thread that committed, after the commit and before the transaction can be used again. */
+void sop_db_txn_on_commit(sop_txn *txn, void (*fn)(sop_db *db));
+/* Background threads that the options allow; 0: none, or a read-only database. */
+int sop_db_workers(const sop_db *db);
+/* What the document room keeps for a database. */
+void **sop_db_slot(sop_db *db);
+
+/* What the document room does for every database; it defines the table. */
+typedef struct {
+    void (*opened)(sop_db *db); /* goes on with what an earlier process left unfinished */
+    void (*closing)(
+        sop_db *db); /* stops background work; opened may follow, if the close is refused */
+    sop_status (*check)(sop_db *db,
+                        const sop_check_options *options,
+                        sop_check_report *report,
+                        sop_error *err);
+} sop_db_documents_hooks;
+extern const sop_db_documents_hooks sop_db_documents;
+
 /* sop_store_create with a specification; `reserved` allows a name that begins with sop:. */
 SOP_MUST_CHECK sop_status sop_db_store_create(sop_txn *txn,
                                               const char *name,
                                               const sop_store_options *options,
                                               sop_slice spec,
                                               sop_store **store_out);
+/* Drops the store of an index, which sop_store_drop refuses. */
+SOP_MUST_CHECK sop_status sop_db_index_drop(sop_txn *txn, const char *name);
+/* How often sop_db_interrupt was called: long calls compare it with what it was when they began. */
+uint64_t sop_db_interrupts(const sop_db *db);
 /* This handle may write although the store holds documents or an index. */
 void sop_db_store_unlock(sop_store *store);
 sop_txn *sop_db_store_txn(const sop_store *store);
@@ -57,6 +80,8 @@ SOP_MUST_CHECK sop_status sop_db_store_spec(sop_store *store,
                                             uint64_t *version_out);
 SOP_MUST_CHECK sop_status sop_db_store_spec_set(sop_store *store, sop_slice spec);
 
-#define SOP_SPEC_SIZE_MAX 7168 /* bytes; with name and attributes it must fit into a leaf */
+/* The name of the store of an index: id of its store, its name. */
+#define SOP_INDEX_NAME_FORMAT "sop:index:%llu:%s"
+#define SOP_SPEC_SIZE_MAX     7168 /* bytes; with name and attributes it must fit into a leaf */
 
 #endif

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The catalogue: stores by name and id, kept as ordinary rows of store 0. */
+#include <stdio.h>
 #include <string.h>
 
 #include "db/db_internal.h"
@@ -396,6 +397,10 @@ sop_status sop_store_rename(sop_txn *txn, const char *from, const char *to)
     uint64_t before = txn->core.write_version;
     status = row_copy(txn, id, &row, &bytes);
     row.name = sop_str(to);
+    if (status == SOP_OK && row.kind == SOP_STORE_INDEX) {
+        status =
+            sop_fail(err, SOP_INVALID, "store \"%.200s\" is an index and keeps its name", from);
+    }
     if (status == SOP_OK) status = row_write(txn, &row, SOP_BELOW_PRESENT);
     if (status == SOP_OK) status = name_write(txn, from, id, 0);
     if (status == SOP_OK) status = name_write(txn, to, id, 1);
@@ -403,23 +408,85 @@ sop_status sop_store_rename(sop_txn *txn, const char *from, const char *to)
     return written(txn, before, status);
 }
 
-sop_status sop_store_drop(sop_txn *txn, const char *name)
+/* The first name with a prefix. SOP_NOT_FOUND: none. */
+static sop_status name_with_prefix(sop_txn *txn, const char *prefix, char *name_out)
 {
-    if (txn == NULL) return SOP_INVALID;
-    uint64_t id = 0;
+    sop_core *core = &txn->core;
+    uint8_t key[NAME_KEY_MAX];
+    size_t size = name_key(prefix, key);
+    sop_view view;
+    sop_status status = sop_core_view(core, SOP_CATALOGUE_STORE, &txn->catalogue_cache, &view);
+    if (status != SOP_OK) return status;
+    sop_view_cursor *cursor = sop_view_cursor_new(&view);
+    if (cursor == NULL) return sop_fail(&core->error, SOP_NO_MEMORY, "drop: out of memory");
+    status = sop_view_cursor_seek_ge(cursor, sop_slice_of(key, size), &core->error);
+    if (status == SOP_OK) {
+        sop_slice found = sop_view_cursor_key(cursor);
+        status = SOP_NOT_FOUND;
+        if (found.size >= size && found.size <= NAME_KEY_MAX &&
+            memcmp(found.data, key, size) == 0) {
+            memcpy(name_out, (const uint8_t *)found.data + 1, found.size - 1);
+            name_out[found.size - 1] = '\0';
+            status = SOP_OK;
+        }
+    }
+    sop_view_cursor_free(cursor);
+    return status;
+}
+
+static sop_status drop_one(sop_txn *txn, const char *name, uint64_t id)
+{
     uint8_t key[SOP_CATALOGUE_ROW_KEY_SIZE];
+    sop_catalogue_row_key(id, key);
+    sop_status status =
+        catalogue_write(txn, sop_slice_of(key, sizeof key), (sop_slice){0}, 0, SOP_BELOW_PRESENT);
+    return status == SOP_OK ? name_write(txn, name, id, 0) : status;
+}
+
+/* The indexes of a document store go with it. Making one changes the row of the store, which the caller has read. */
+static sop_status drop_indexes(sop_txn *txn, uint64_t id)
+{
+    char prefix[64];
+    char name[SOP_STORE_NAME_SIZE_MAX + 1];
+    (void)snprintf(prefix, sizeof prefix, SOP_INDEX_NAME_FORMAT, (unsigned long long)id, "");
+    sop_status status;
+    while ((status = name_with_prefix(txn, prefix, name)) == SOP_OK) {
+        uint64_t index = 0;
+        status = name_get(txn, name, &index);
+        if (status == SOP_OK) status = drop_one(txn, name, index);
+        if (status != SOP_OK) return status;
+    }
+    return status == SOP_NOT_FOUND ? SOP_OK : status;
+}
+
+static sop_status drop(sop_txn *txn, const char *name, int is_index)
+{
+    uint64_t id = 0;
     sop_catalogue_row row;
+    sop_error *err = &txn->core.error;
     sop_status status = write_enter(txn);
-    if (status == SOP_OK) status = sop_catalogue__name_check(&txn->core.error, name);
+    if (status == SOP_OK) status = sop_catalogue__name_check(err, name);
     if (status == SOP_OK) status = name_get(txn, name, &id);
     if (status == SOP_OK) status = row_get(txn, id, &row);
     if (status != SOP_OK) return status;
+    if ((row.kind == SOP_STORE_INDEX) != is_index) {
+        return sop_fail(err, SOP_INVALID, "store \"%.200s\" is an index: see sop_index_drop", name);
+    }
+    int has_indexes = row.kind == SOP_STORE_DOCUMENTS;
     uint64_t before = txn->core.write_version;
-    sop_catalogue_row_key(id, key);
-    status =
-        catalogue_write(txn, sop_slice_of(key, sizeof key), (sop_slice){0}, 0, SOP_BELOW_PRESENT);
-    if (status == SOP_OK) status = name_write(txn, name, id, 0);
+    status = drop_one(txn, name, id);
+    if (status == SOP_OK && has_indexes) status = drop_indexes(txn, id);
     return written(txn, before, status);
+}
+
+sop_status sop_store_drop(sop_txn *txn, const char *name)
+{
+    return txn == NULL ? SOP_INVALID : drop(txn, name, 0);
+}
+
+sop_status sop_db_index_drop(sop_txn *txn, const char *name)
+{
+    return drop(txn, name, 1);
 }
 
 sop_status sop_store_attributes_set(sop_store *store, sop_slice attributes)

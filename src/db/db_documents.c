@@ -31,6 +31,28 @@ void sop_db_txn_attach(sop_txn *txn, sop_db_attachment *attachment)
     txn->attachments = attachment;
 }
 
+void sop_db_txn_on_commit(sop_txn *txn, void (*fn)(sop_db *db))
+{
+    txn->on_commit = fn;
+}
+
+int sop_db_workers(const sop_db *db)
+{
+    const sop_engine_options *options = sop_engine_options_get(db->engine);
+    if (options->read_only || options->workers < 0) return 0;
+    return options->workers == 0 ? 1 : options->workers;
+}
+
+uint64_t sop_db_interrupts(const sop_db *db)
+{
+    return sop_engine_interrupts(db->engine);
+}
+
+void **sop_db_slot(sop_db *db)
+{
+    return &db->documents;
+}
+
 void sop_db_store_unlock(sop_store *store)
 {
     store->unlocked = 1;

@@ -18,6 +18,7 @@ struct sop_db {
     sop_engine *engine;
     char *url;
     _Atomic uint32_t feeds; /* that are open */
+    void *documents;        /* of the document room */
 };
 
 struct sop_txn {
@@ -28,8 +29,9 @@ struct sop_txn {
     size_t index_capacity; /* a power of two */
     size_t store_count;
     sop_db_attachment *attachments; /* what rooms above hang on it */
-    uint64_t item_version;          /* snapshot_version that item_random belongs to */
-    uint32_t item_random;           /* of item ids in non-unique stores, drawn for each snapshot */
+    void (*on_commit)(sop_db *db);
+    uint64_t item_version; /* snapshot_version that item_random belongs to */
+    uint32_t item_random;  /* of item ids in non-unique stores, drawn for each snapshot */
     uint32_t item_ordinal;
     sop_view_cache catalogue_cache;
 };

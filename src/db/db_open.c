@@ -245,6 +245,8 @@ static sop_status handle_new(
         if (db != NULL) sop_free(db->url);
         sop_free(db);
         db = NULL;
+    } else {
+        sop_db_documents.opened(db);
     }
     *db_out = db;
     return status;
@@ -303,8 +305,12 @@ sop_status sop_db_close(sop_db *db, sop_error *err)
     /* Acquire pairs with the release of a feed that is being closed. */
     uint32_t feeds = atomic_load_explicit(&db->feeds, memory_order_acquire);
     if (feeds != 0) return sop_fail(err, SOP_BUSY, "close: %u change feeds are still open", feeds);
+    sop_db_documents.closing(db);
     sop_status status = sop_engine_close(db->engine, err);
-    if (status == SOP_BUSY) return status;
+    if (status == SOP_BUSY) {
+        sop_db_documents.opened(db);
+        return status;
+    }
     sop_free(db->url);
     sop_free(db);
     return status;
@@ -351,6 +357,8 @@ sop_status sop_db_check(sop_db *db,
     }
     sop_check_report report = SOP_CHECK_REPORT_INIT;
     sop_status status = sop_engine_check(db->engine, &full, &report, err);
+    /* In a damaged tree there is nothing to compare. */
+    if (status == SOP_OK) status = sop_db_documents.check(db, &full, &report, err);
     sop_struct__out(report_out, &report, sizeof report);
     return status;
 }

@@ -73,6 +73,8 @@ sop_status sop_txn_commit(sop_txn *txn)
         sop_core_abort(&txn->core);
     }
     writers_end(txn);
+    if (status == SOP_OK && txn->on_commit != NULL) txn->on_commit(txn->db);
+    txn->on_commit = NULL;
     return status;
 }
 
@@ -93,6 +95,7 @@ void sop_txn_reset(sop_txn *txn)
 {
     if (txn == NULL) return;
     writers_end(txn);
+    txn->on_commit = NULL;
     sop_core_reset(&txn->core);
 }
 

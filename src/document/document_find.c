@@ -272,7 +272,7 @@ place_apply(sop_find *find, sop_slice place, int include, sop_document__range *b
 /* Bounds of the order in the keys of what is read. */
 static sop_status plan_clip(sop_find *find, const sop_document__range *bounds)
 {
-    const sop_document__plan *plan = &find->plan;
+    sop_document__plan *plan = &find->plan;
     if (plan->sort) return sop_find__gather(find, bounds->from, bounds->to);
     sop_slice from = bounds->from;
     sop_slice to = bounds->to;
@@ -416,7 +416,7 @@ is_first(sop_find *find, sop_slice key, sop_slice entry, sop_slice document, int
         int order = sop_slice_compare(list.entries[i].key, entry);
         if (find->descending ? order <= 0 : order >= 0) continue;
         for (size_t k = 0; k < find->plan.count && *first_out; k++) {
-            const sop_document__range *range = &find->plan.ranges[k];
+            const sop_document__range *range = &find->plan.whole[k];
             int inside =
                 sop_slice_compare(list.entries[i].key, range->from) >= 0 &&
                 (range->to.size == 0 || sop_slice_compare(list.entries[i].key, range->to) < 0);

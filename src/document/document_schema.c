@@ -183,10 +183,59 @@ void sop_document__schema_free(sop_document__schema *schema)
     sop_free(schema);
 }
 
+void sop_document__index_write(const sop_document__index *index, sop_json_writer *writer)
+{
+    static const char *const states[] = {"building", "ready", "failed"};
+    sop_json_object_begin(writer);
+    sop_json_key(writer, sop_str("name"));
+    sop_json_string(writer, index->name);
+    sop_json_key(writer, sop_str("fields"));
+    sop_document_key_spec_write(index->spec, writer);
+    if (index->unique) {
+        sop_json_key(writer, sop_str("unique"));
+        sop_json_bool(writer, 1);
+    }
+    if (index->where_text.size != 0) {
+        sop_json_key(writer, sop_str("where"));
+        sop_json_string(writer, index->where_text);
+    }
+    sop_json_key(writer, sop_str("store"));
+    sop_json_uint(writer, index->store);
+    sop_json_key(writer, sop_str("state"));
+    sop_json_string(writer, sop_str(states[index->state]));
+    if (index->error.size != 0) {
+        sop_json_key(writer, sop_str("error"));
+        sop_json_string(writer, index->error);
+    }
+    sop_json_object_end(writer);
+}
+
+static void indexes_write(const sop_document__schema *schema,
+                          const sop_document__revision *revision,
+                          sop_json_writer *writer)
+{
+    size_t count = schema->index_count;
+    int comes = revision->index == count && revision->definition.size != 0;
+    int goes = revision->index < count && revision->definition.size == 0;
+    if (count + (size_t)comes == (size_t)goes) return;
+    sop_json_key(writer, sop_str("indexes"));
+    sop_json_array_begin(writer);
+    for (size_t i = 0; i < count; i++) {
+        if (i != revision->index) {
+            sop_json_raw(writer, schema->indexes[i].json);
+        } else if (!goes) {
+            sop_json_raw(writer, revision->definition);
+        }
+    }
+    if (comes) sop_json_raw(writer, revision->definition);
+    sop_json_array_end(writer);
+}
+
 void sop_document__schema_write(const sop_document__schema *schema,
-                                sop_slice rules,
+                                const sop_document__revision *revision,
                                 sop_json_writer *writer)
 {
+    sop_slice rules = revision->rules;
     sop_json_object_begin(writer);
     sop_json_key(writer, sop_str("key"));
     sop_document_key_spec_write(schema->key, writer);
@@ -194,14 +243,7 @@ void sop_document__schema_write(const sop_document__schema *schema,
         sop_json_key(writer, sop_str("rules"));
         sop_json_reformat(writer, rules);
     }
-    if (schema->index_count != 0) {
-        sop_json_key(writer, sop_str("indexes"));
-        sop_json_array_begin(writer);
-        for (size_t i = 0; i < schema->index_count; i++) {
-            sop_json_raw(writer, schema->indexes[i].json);
-        }
-        sop_json_array_end(writer);
-    }
+    indexes_write(schema, revision, writer);
     sop_json_object_end(writer);
 }
 

@@ -31,11 +31,9 @@ static void handle_free(sop_db_attachment *attachment)
 
 static sop_status handle_new(sop_txn *txn, sop_store *store, sop_documents **out)
 {
-    sop_store_info info = SOP_STORE_INFO_INIT;
     sop_documents *documents = sop_alloc_zeroed(sizeof *documents);
     sop_error *err = sop_db_txn_error(txn);
     if (documents == NULL) return sop_fail(err, SOP_NO_MEMORY, "document store: out of memory");
-    (void)info;
     documents->attachment.free = handle_free;
     documents->txn = txn;
     documents->store = store;
@@ -151,7 +149,8 @@ spec_make(const sop_documents_options *options, sop_json_writer *writer, sop_err
                                           &draft.rule_count, err);
     }
     if (status == SOP_OK) {
-        sop_document__schema_write(&draft, options->rules, writer);
+        sop_document__revision revision = {.rules = options->rules, .index = SIZE_MAX};
+        sop_document__schema_write(&draft, &revision, writer);
         status = sop_json_writer_end(writer, &text);
         if (status != SOP_OK) (void)sop_fail(err, status, "document store: out of memory");
     }
@@ -219,6 +218,19 @@ sop_status sop_documents_open_id(sop_txn *txn, uint64_t id, sop_documents **docu
 
 /* ---- rules ---- */
 
+sop_status sop_documents__revise(sop_documents *documents, const sop_document__revision *revision)
+{
+    sop_json_writer *writer = &documents->drafts[0];
+    sop_slice spec;
+    sop_json_writer_reset(writer);
+    sop_document__schema_write(documents->schema, revision, writer);
+    sop_status status = sop_json_writer_end(writer, &spec);
+    if (status != SOP_OK) {
+        return sop_fail(sop_documents__error(documents), status, "specification: out of memory");
+    }
+    return sop_db_store_spec_set(documents->store, spec);
+}
+
 sop_status sop_documents_rules_set(sop_documents *documents, sop_slice rules)
 {
     if (documents == NULL) return SOP_INVALID;
@@ -232,13 +244,8 @@ sop_status sop_documents_rules_set(sop_documents *documents, sop_slice rules)
     sop_document__rules_free(list, count);
     sop_arena_deinit(&arena);
     if (status != SOP_OK) return status;
-    sop_json_writer *writer = &documents->drafts[0];
-    sop_slice spec;
-    sop_json_writer_reset(writer);
-    sop_document__schema_write(documents->schema, rules, writer);
-    status = sop_json_writer_end(writer, &spec);
-    if (status != SOP_OK) return sop_fail(err, status, "rules: out of memory");
-    return sop_db_store_spec_set(documents->store, spec);
+    sop_document__revision revision = {.rules = rules, .index = SIZE_MAX};
+    return sop_documents__revise(documents, &revision);
 }
 
 /* ---- keys ---- */

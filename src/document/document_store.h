@@ -51,10 +51,20 @@ SOP_MUST_CHECK sop_status sop_document__schema_new(sop_slice spec,
                                                    sop_document__schema **schema_out,
                                                    sop_error *err);
 void sop_document__schema_free(sop_document__schema *schema); /* NULL allowed */
-/* The specification with another list of rules; empty: none. */
+/* What is different in a specification that is written anew. */
+typedef struct {
+    sop_slice rules;      /* the list; empty: none */
+    size_t index;         /* the index that changes; SIZE_MAX: none */
+    sop_slice definition; /* its new definition; empty: it goes. index is index_count: it comes */
+} sop_document__revision;
 void sop_document__schema_write(const sop_document__schema *schema,
-                                sop_slice rules,
+                                const sop_document__revision *revision,
                                 sop_json_writer *writer);
+/* The definition of an index as it lies in a specification. */
+void sop_document__index_write(const sop_document__index *index, sop_json_writer *writer);
+/* Writes a specification and puts it into the catalogue. */
+SOP_MUST_CHECK sop_status sop_documents__revise(sop_documents *documents,
+                                                const sop_document__revision *revision);
 /* Position in the list, or index_count. */
 size_t sop_document__index_find(const sop_document__schema *schema, sop_slice name);
 /* A plain string of JSON in the arena. SOP_OK, SOP_INVALID, SOP_NO_MEMORY. */
@@ -175,6 +185,38 @@ SOP_MUST_CHECK sop_status sop_document__changes_prepare(sop_documents *documents
 SOP_MUST_CHECK sop_status sop_document__changes_apply(sop_documents *documents,
                                                       const sop_document__changes *changes);
 
+/* ---- document_build.c: filling an index ---- */
+
+/* Adds the entries of at most max documents behind a key (empty: from the first). Into last: the key of the last of them;
+   done_out: there are no more. SOP_EXISTS, SOP_INVALID, SOP_TOO_LARGE: a document does not fit, err says which. */
+typedef struct {
+    uint8_t key[SOP_KEY_SIZE_MAX];
+    size_t size;
+    uint64_t count; /* documents so far */
+} sop_document__position;
+SOP_MUST_CHECK sop_status sop_document__index_fill(sop_documents *documents,
+                                                   const sop_document__index *index,
+                                                   uint64_t max,
+                                                   sop_document__position *position,
+                                                   int *done_out);
+/* The index is complete, or (why) never will be. */
+SOP_MUST_CHECK sop_status sop_document__index_finish(sop_documents *documents,
+                                                     size_t number,
+                                                     const char *why);
+/* Wakes the background builder of a database, if it may have one. */
+void sop_document__builder_kick(sop_db *db);
+/* The store that lists what is being built, by id of store and id of index; SOP_NOT_FOUND without create. */
+SOP_MUST_CHECK sop_status sop_document__builds_open(sop_txn *txn, int create, sop_store **out);
+void sop_document__builds_key(uint64_t store, uint64_t index, uint8_t out[16]);
+
+/* ---- document_check.c ---- */
+
+/* Compares every index with the documents. */
+SOP_MUST_CHECK sop_status sop_documents__check_all(sop_db *db,
+                                                   const sop_check_options *options,
+                                                   sop_check_report *report,
+                                                   sop_error *err);
+
 /* ---- document_text.c: texts for callers ---- */
 
 /* Hands the bytes of a writer to the caller. */
@@ -201,6 +243,7 @@ typedef struct {
 typedef struct {
     const sop_document__index *index; /* what is read; NULL: the documents by key */
     sop_document__range *ranges;      /* in order, apart from each other */
+    sop_document__range *whole; /* with each: the same before bounds and position narrowed them */
     size_t count;
     uint64_t entries; /* in the ranges, exactly */
     int each;         /* a document may be met more than once */

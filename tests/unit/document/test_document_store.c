@@ -303,11 +303,11 @@ static void test_examining_can_be_limited_and_goes_on(void **state)
     open_db(&f, "{\"path\":\"n\",\"type\":\"int64\"}", "");
     for (int i = 0; i < 10; i++) {
         char document[64];
-        (void)snprintf(document, sizeof document, "{\"n\":%d}", i);
+        (void)snprintf(document, sizeof document, "{\"n\":%d,\"m\":%d}", i, i);
         insert(&f, "", document);
     }
     sop_find_options o = SOP_FIND_OPTIONS_INIT;
-    o.where = sop_str("n = 8");
+    o.where = sop_str("m = 8");
     o.examine_max = 3;
     o.use_index = sop_str("-");
     sop_find *find;
