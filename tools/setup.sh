@@ -6,8 +6,8 @@ set -eu
 packages=(
     # compilers and build
     gcc g++ libc6-dev make cmake ninja-build pkg-config python3
-    # what the library links
-    libxxhash-dev
+    # what the library links, and the server: HTTP, passwords and tokens
+    libxxhash-dev libmicrohttpd-dev libsodium-dev
     # tests and checks
     libcmocka-dev clang-14 libclang-rt-14-dev clang-format-14 clang-tidy-14 cppcheck
     binutils mandoc shellcheck codespell

@@ -206,5 +206,7 @@ int cmd_stat(const cli_args *args);
 int cmd_shell(const cli_args *args);
 int cmd_bench(const cli_args *args);
 int cmd_help(const cli_args *args);
+int cmd_serve(const cli_args *args);
+int cmd_user(const cli_args *args);
 
 #endif

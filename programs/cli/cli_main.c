@@ -60,7 +60,31 @@ static const cli_option DROP_OPTIONS[] = {{"yes", NULL, "do not ask"}, {0}};
 static const cli_option BENCH_OPTIONS[] = {
     {"items", "N", "how many items (200000)"}, {"sync", "MODE", "full, periodic or off"}, {0}};
 
+static const cli_option SERVE_OPTIONS[] = {
+    {"port", "N", "listen there; else on a free port"},
+    {"no-browser", NULL, "do not open the page"},
+    {"read-only", NULL, "nothing can be changed"},
+    {"registry", "FILE", "the file of environments (~/.config/sop/registry.json)"},
+    {"root", "DIR:...", "folders in which databases may be created and opened"},
+    {"users", "FILE", "who may sign in, as made by sop user"},
+    {"listen", "ADDRESS", "beyond this machine: needs users, and TLS or --insecure"},
+    {"host", "NAME,...", "further names of this server"},
+    {"tls-cert", "FILE", "certificate chain in PEM"},
+    {"tls-key", "FILE", "its key in PEM"},
+    {"insecure", NULL, "beyond this machine without TLS: passwords go in the clear"},
+    {"body-max", "BYTES", "largest request (16777216)"},
+    {"receive-timeout", "SECONDS", "time a client has to send a request (30)"},
+    {"page", "DIR", "serve the page from a folder, for those who work on it"},
+    {0}};
+static const cli_option USER_OPTIONS[] = {{"role", "ROLE", "viewer (default), editor or admin"},
+                                          {"token", NULL, "make a token for programs, print it"},
+                                          {0}};
+
 static const cli_command COMMANDS[] = {
+    {"serve", "[FOLDER|URL...]", "the Data Manager in the browser", 0, CLI_ARGS_MAX, SERVE_OPTIONS,
+     cmd_serve},
+    {"user", "FILE NAME", "add a user or a token to a file for serve --users", 2, 2, USER_OPTIONS,
+     cmd_user},
     {"create", "DB [STORE]", "make a database, and a store in it", 1, 2, CREATE_OPTIONS,
      cmd_create},
     {"ls", "DB", "list the stores", 1, 1, NONE, cmd_ls},
