@@ -168,8 +168,8 @@ static sop_status name_write(sop_txn *txn, const char *name, uint64_t id, int pr
 /* A change of the catalogue is several writes; after the first there is no way back but to end the transaction. */
 static sop_status written(sop_txn *txn, uint64_t version_before, sop_status status)
 {
-    if (status != SOP_OK && txn->core.write_version != version_before)
-        sop_core_spoil(&txn->core, status);
+    int half_done = status != SOP_OK && txn->core.write_version != version_before;
+    if (half_done) sop_core_spoil(&txn->core, status);
     return status;
 }
 
