@@ -251,8 +251,7 @@ static void test_package_records_in_any_order_answer_as_their_sort(void **state)
 {
     sop_test_records records;
     if (!sop_test_records_read(&records)) {
-        print_message(
-            "skipped: the package records are not beside the source; see SOP_TESTDATA\n");
+        print_message("skipped: the package records are not beside the source; see SOP_TESTDATA\n");
         skip();
     }
     assert_int_equal(records.count, 63664);
