@@ -155,6 +155,45 @@ uint64_t sop_engine_durable_seq(const sop_engine *engine);
 /* Sleeps until something newer than seq is durable, at most timeout_ns. */
 void sop_engine_wait_newer(sop_engine *engine, uint64_t seq, uint64_t timeout_ns);
 
+/* ---- items of the log ---- */
+
+/* A sorted run that the log names: what was written of a very large transaction before its commit. */
+typedef sop_status (*sop_run_fn)(sop_address address, void *context);
+
+/* Walks the items of a logged transaction as they were applied, those of its runs included. */
+typedef struct {
+    sop_run_fn note; /* called for each run before its items; NULL: none */
+    void *context;
+    int lost; /* a run was removed or is missing; then the status is SOP_CORRUPT */
+    /* private */
+    sop_blobs *blobs;
+    const sop_segments *segments;
+    sop_wal_items items; /* of the frame */
+    sop_wal_items frame; /* the same again, beside the runs */
+    sop_wal_item beside;
+    int has_beside;
+    int beside_ended;
+    sop_address run;
+    uint64_t store;
+    uint32_t left; /* items of the run still to come */
+    const uint8_t *at;
+    const uint8_t *end;
+} sop_run_items;
+/* segments: of any base; runs that it does not hold are looked up by name. */
+void sop_run_items_init(sop_run_items *items,
+                        const sop_wal_txn_view *txn,
+                        sop_blobs *blobs,
+                        const sop_segments *segments);
+/* SOP_NOT_FOUND at the end. The slices are valid while the frame is, and the set of segments is held. */
+SOP_MUST_CHECK sop_status sop_run_items_next(sop_run_items *items,
+                                             sop_wal_item *out,
+                                             sop_error *err);
+SOP_MUST_CHECK sop_status sop_run_verify(sop_blobs *blobs,
+                                         const sop_segments *segments,
+                                         sop_address address,
+                                         sop_error *err);
+sop_address sop_run_address(const sop_wal_item *item);
+
 /* ---- transactions ---- */
 
 /* One thing a transaction read: a key (is_range 0), or [from, to) (to.data NULL: to the end). */

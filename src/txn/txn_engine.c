@@ -167,6 +167,7 @@ static void engine_release(sop_engine *engine, int keep_backend)
     sop_free(engine->live_seqs);
     sop_free(engine->value_segments);
     sop_free(engine->orphans);
+    sop_free(engine->runs);
     sop_free(engine->last_freeze.live);
     sop_wal_close(engine->wal);
     sop_blobs_close(engine->blobs);

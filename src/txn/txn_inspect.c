@@ -31,6 +31,7 @@ typedef struct {
     sop_range_fn fn;
     void *context;
     uint64_t log_file; /* whose header was reported last */
+    uint64_t run_file; /* likewise, of a segment of runs */
 } inspection;
 
 /* ---- common ---- */
@@ -124,9 +125,19 @@ static sop_status progress(inspection *in)
     return cancelled(in);
 }
 
+static sop_status check_of_run(sop_address address, void *context)
+{
+    inspection *in = context;
+    in->report->bytes += sop_address_length(address);
+    return settle(in,
+                  sop_run_verify(in->engine->blobs, in->state->base->segments, address, in->err));
+}
+
 static sop_status check_frame(const sop_wal_frame *frame, void *context)
 {
     inspection *in = context;
+    sop_status status = sop_runs__of_frame(frame, check_of_run, in, in->err);
+    if (status != SOP_OK) return status;
     in->report->frames++;
     in->report->bytes += frame->place.length;
     return in->report->frames % 1024 == 0 ? progress(in) : SOP_OK;
@@ -349,6 +360,19 @@ static sop_status range_out(inspection *in, const char *folder, uint64_t file, s
     return in->fn(&range, in->context);
 }
 
+static sop_status map_of_run(sop_address address, void *context)
+{
+    inspection *in = context;
+    sop_range header = {.length = SOP_SEGMENT_HEADER, .owner = "segment header"};
+    sop_range range = {.offset = sop_address_offset(address),
+                       .length = sop_address_length(address),
+                       .owner = "run"};
+    sop_status status = SOP_OK;
+    if (in->run_file != address.segment) status = range_out(in, "seg", address.segment, header);
+    in->run_file = address.segment;
+    return status == SOP_OK ? range_out(in, "seg", address.segment, range) : status;
+}
+
 static sop_status map_frame(const sop_wal_frame *frame, void *context)
 {
     inspection *in = context;
@@ -363,7 +387,8 @@ static sop_status map_frame(const sop_wal_frame *frame, void *context)
     (void)snprintf(owner, sizeof owner, "frame %llu", (unsigned long long)frame->place.frame_no);
     sop_range range = {
         .offset = frame->place.offset, .length = frame->place.length, .owner = owner};
-    return range_out(in, "log", frame->place.file, range);
+    status = range_out(in, "log", frame->place.file, range);
+    return status == SOP_OK ? sop_runs__of_frame(frame, map_of_run, in, in->err) : status;
 }
 
 static sop_status map_blob(inspection *in, sop_address address, uint64_t length, const char *what)

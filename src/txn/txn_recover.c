@@ -108,9 +108,6 @@ static sop_status item_apply(replay *r, const sop_wal_item *item)
 {
     unsigned flags = 0;
     sop_status status = SOP_OK;
-    if (item->op == SOP_WAL_RUN) {
-        return sop_fail(r->err, SOP_UNSUPPORTED, "log: a RUN item, written by a newer version");
-    }
     if (item->op != SOP_WAL_REMOVE) flags = SOP_RECORD_PRESENT;
     if (item->is_reference) {
         flags |= SOP_RECORD_REFERENCE;
@@ -129,15 +126,27 @@ static sop_status item_apply(replay *r, const sop_wal_item *item)
     return status == SOP_OK ? SOP_OK : sop_fail(r->err, status, "recovery: out of memory");
 }
 
+static sop_status run_note(sop_address address, void *context)
+{
+    replay *r = context;
+    sop_status status = segment_note(r, address.segment);
+    if (status != SOP_OK) return status;
+    status =
+        sop_engine__run_note(r->engine, address.segment, sop_address_footprint(address), r->seq);
+    return status == SOP_OK ? SOP_OK : sop_fail(r->err, status, "recovery: out of memory");
+}
+
 static sop_status data_apply(replay *r, const sop_wal_txn_view *txn)
 {
     sop_memtable *table = r->layers[r->layer_count - 1]->table;
     sop_memtable_begin(table, txn->seq);
-    sop_wal_items items;
-    sop_wal_items_init(&items, txn);
+    sop_run_items items;
+    sop_run_items_init(&items, txn, r->engine->blobs, r->base->segments);
+    items.note = run_note;
+    items.context = r;
     for (;;) {
         sop_wal_item item;
-        sop_status status = sop_wal_items_next(&items, &item, r->err);
+        sop_status status = sop_run_items_next(&items, &item, r->err);
         if (status == SOP_NOT_FOUND) break;
         if (status == SOP_OK) status = item_apply(r, &item);
         if (status != SOP_OK) return status;

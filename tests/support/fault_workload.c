@@ -548,6 +548,20 @@ static void ranges_change(fault_run *run)
     work_end(&w, SOP_OK);
 }
 
+/* So many bytes that they are written as runs. */
+static void large_transaction(fault_run *run)
+{
+    work w;
+    work_begin(&w, run, "a large transaction");
+    for (int k = 0; k < FAULT_KEYS; k++) {
+        put(&w, 0, k);
+        put(&w, 4, k);
+    }
+    drop_key(&w, 0, 3);
+    look(&w);
+    work_end(&w, SOP_OK);
+}
+
 static void dice_roll(fault_run *run, int rounds)
 {
     for (int i = 0; i < rounds; i++) {
@@ -592,9 +606,12 @@ void fault_workload(fault_run *run)
     catalogue_change(run);
     checkpoint(run);
     ranges_change(run);
+    large_transaction(run);
+    feed(run);
     reopen(run);
     dice_roll(run, 3);
     values_large(run);
+    large_transaction(run);
     bulk_load(run, 5);
     checkpoint(run);
     sync_and_check(run);
