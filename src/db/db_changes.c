@@ -195,8 +195,20 @@ static sop_status catalogue_push(sop_changes *changes, const sop_wal_item *item,
         return change_push(changes, change);
     }
     sop_catalogue_row row;
+    sop_slice bytes;
+    sop_value_source source = {sop_engine_blobs(changes->db->engine),
+                               sop_core_segments(&changes->catalogue->core)};
     sop_status status =
-        sop_catalogue_row_decode(change.store_id, item->value, &row, &changes->error);
+        sop_catalogue_row_bytes(source, item->value, item->is_reference, &bytes, &changes->error);
+    /* One that was replaced since may be gone. */
+    if (status != SOP_OK && item->is_reference) {
+        return sop_fail(&changes->error, SOP_SNAPSHOT_TOO_OLD,
+                        "changes: the row of store %llu is no longer kept",
+                        (unsigned long long)change.store_id);
+    }
+    if (status == SOP_OK) {
+        status = sop_catalogue_row_decode(change.store_id, bytes, &row, &changes->error);
+    }
     if (status != SOP_OK) return status;
     change.key = row.name;
     change.kind = item->op == SOP_WAL_UPDATE ? SOP_CHANGE_STORE_ALTER

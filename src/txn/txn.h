@@ -68,6 +68,12 @@ void sop_segment_row_encode(const sop_segment_row *row, uint8_t out[SOP_SEGMENT_
 void sop_segment_row_decode(const uint8_t in[SOP_SEGMENT_ROW_SIZE], sop_segment_row *out);
 
 void sop_catalogue_row_key(uint64_t id, uint8_t out[SOP_CATALOGUE_ROW_KEY_SIZE]);
+/* A row above this lies apart from its leaf, as a large value of one extent. */
+#define SOP_CATALOGUE_ROW_INLINE_MAX 8192u
+#define SOP_CATALOGUE_ROW_MAX        SOP_VALUE_EXTENT_MAX
+/* The bytes of a row from the value that store 0 has: itself, or in the map of a segment. */
+SOP_MUST_CHECK sop_status sop_catalogue_row_bytes(
+    sop_value_source source, sop_slice value, int is_reference, sop_slice *out, sop_error *err);
 /* Bytes of the row, from sop_alloc; the caller frees. */
 SOP_MUST_CHECK sop_status sop_catalogue_row_encode(const sop_catalogue_row *row,
                                                    uint8_t **bytes_out,

@@ -390,10 +390,15 @@ static sop_status base_with_loads(sop_core *core, sop_state *state, sop_base **f
     for (const sop_record *r = sop_memcursor_first(&cursor); r != NULL;
          r = sop_memcursor_next(&cursor)) {
         if (r->key_size != SOP_CATALOGUE_ROW_KEY_SIZE || r->bytes[0] != SOP_CATALOGUE_ROW) continue;
-        if (!sop_record_present(r) || (r->flags & SOP_RECORD_REFERENCE) != 0) continue;
+        if (!sop_record_present(r)) continue;
         sop_catalogue_row row;
+        sop_slice bytes;
         uint64_t id = sop_get_u64be(r->bytes + 1);
-        sop_status status = sop_catalogue_row_decode(id, sop_record_value(r), &row, &core->error);
+        sop_value_source source = {core->engine->blobs, core->state->base->segments};
+        sop_status status =
+            sop_catalogue_row_bytes(source, sop_record_value(r),
+                                    (r->flags & SOP_RECORD_REFERENCE) != 0, &bytes, &core->error);
+        if (status == SOP_OK) status = sop_catalogue_row_decode(id, bytes, &row, &core->error);
         if (status != SOP_OK) return status;
         if (row.load_root.size == 0) continue;
         sop_base *next;

@@ -243,6 +243,11 @@ static sop_status check_catalogue(inspection *in)
             sop_catalogue_row_key(id, row_key);
             sop_status got =
                 sop_view_get(&view, sop_slice_of(row_key, sizeof row_key), &bytes, in->err);
+            if (got == SOP_OK) {
+                sop_value_source source = {in->engine->blobs, in->state->base->segments};
+                got = sop_catalogue_row_bytes(source, bytes.bytes, bytes.is_reference, &bytes.bytes,
+                                              in->err);
+            }
             if (got == SOP_OK) got = sop_catalogue_row_decode(id, bytes.bytes, &row, in->err);
             if (got != SOP_OK || !sop_slice_equal(row.name, sop_slice_of(p + 1, key.size - 1))) {
                 found(in, "catalogue: the name of store %llu does not lead to its row",

@@ -83,11 +83,17 @@ static sop_status load_apply(replay *r, const sop_wal_item *item)
 {
     sop_catalogue_row row;
     const uint8_t *key = item->key.data;
-    if (item->op == SOP_WAL_REMOVE || item->is_reference ||
-        item->key.size != SOP_CATALOGUE_ROW_KEY_SIZE || key[0] != SOP_CATALOGUE_ROW) {
+    if (item->op == SOP_WAL_REMOVE || item->key.size != SOP_CATALOGUE_ROW_KEY_SIZE ||
+        key[0] != SOP_CATALOGUE_ROW) {
         return SOP_OK;
     }
-    sop_status status = sop_catalogue_row_decode(sop_get_u64be(key + 1), item->value, &row, r->err);
+    sop_slice bytes;
+    sop_value_source source = {r->engine->blobs, r->base->segments};
+    sop_status status =
+        sop_catalogue_row_bytes(source, item->value, item->is_reference, &bytes, r->err);
+    if (status == SOP_OK) {
+        status = sop_catalogue_row_decode(sop_get_u64be(key + 1), bytes, &row, r->err);
+    }
     if (status != SOP_OK || row.load_root.size == 0) return status;
     for (size_t i = 0; i < r->base->extra_count; i++) {
         if (r->base->extras[i].store == row.id) return SOP_OK; /* renamed after its load */

@@ -85,7 +85,10 @@ static void create(work *w, int s, int duplicates)
     if (w->dead) return;
     sop_store_options options = SOP_STORE_OPTIONS_INIT;
     options.allow_duplicates = duplicates;
+    /* The row of one store is too large for a leaf. */
+    static const char large[20000];
     options.attributes = sop_str("{\"made\":\"by a test\"}");
+    if (s == 4) options.attributes = (sop_slice){large, sizeof large};
     fault_store *m = &w->next.stores[s];
     sop_status status = sop_store_create(w->txn, fault_store_name(s), &options, &w->stores[s]);
     if (!done(w, status, m->exists ? SOP_EXISTS : SOP_OK)) return;
