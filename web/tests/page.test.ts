@@ -132,7 +132,7 @@ describe('files', () => {
 });
 
 describe('suggestions', () => {
-  const shape = { sampled: 9, values: {}, fields: [{ name: 'country', count: 9, types: { string: 9 }, examples: ['Japan', 'Norway'] }, { name: 'age', count: 9, types: { number: 8, null: 1 } }] } satisfies Shape;
+  const shape: Shape = { sampled: 9, values: {}, fields: [{ name: 'country', count: 9, types: { string: 9 }, examples: ['Japan', 'Norway'] }, { name: 'age', count: 9, types: { number: 8, null: 1 } }] };
   const texts = (t: string): string[] => suggest(t, shape, 'key').map((s) => s.text);
   it('goes from fields to operators to values', () => {
     expect(texts('cou')).toEqual(['cou', 'country ']);

@@ -17,7 +17,7 @@ function typeOf(f: ShapeField): string {
 }
 
 export function columnsOf(info: Store, shape: Shape | null): Column[] {
-  const key: Column = { id: '$key', title: info.key.name || 'key', hint: 'key', width: 150, pinned: true, readonly: true };
+  const key: Column = { id: '$key', title: info.key.name?.replace(/^\//, '') || 'key', hint: 'key', width: 150, pinned: true, readonly: true };
   const fields = (shape?.fields ?? []).map((f): Column => {
     const hint = typeOf(f);
     const title = Math.max(110, Math.min(260, 40 + 8 * (f.name.length + hint.length)));

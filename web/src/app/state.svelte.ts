@@ -5,7 +5,7 @@ import type { Column, Pos } from '../grid/types';
 import { formatAddress, parseAddress, type Order } from '../lib/address';
 import { Api, ApiError, type Database, type Item, type Registry, type Shape, type Store } from '../lib/api';
 import type { Condition } from '../lib/filter';
-import { keepStaged, keptStaged } from '../lib/persist';
+import { keepStaged, keptStaged, stagedFromText, stagedToText } from '../lib/persist';
 import { StagedEdits, type Place } from '../lib/staged';
 import { Committer, type Clash } from './commits';
 import { Live, type LiveCommit } from './live';
@@ -52,6 +52,8 @@ export interface GridDoor {
   deleteRows(): void;
 }
 
+const LAST = 'sop-last';
+const LAST_MAX = 2_000_000;
 const tabKey = (): string => {
   const have = sessionStorage.getItem('sop-tab');
   if (have) return have;
@@ -131,7 +133,9 @@ export class App {
     }
     this.user = await this.api.session();
     this.registries = await this.api.registries();
-    const kept = await keptStaged(tabKey()).catch(() => []);
+    const last = sessionStorage.getItem(LAST);
+    sessionStorage.removeItem(LAST);
+    const kept = last ? stagedFromText(last) : await keptStaged(tabKey()).catch(() => []);
     if (kept.length) {
       this.staged.load(kept);
       this.toast(`${kept.length} staged ${kept.length === 1 ? 'item was' : 'items were'} restored`, 'info', { label: 'Discard', run: () => this.staged.discard() });
@@ -303,8 +307,19 @@ export class App {
     this.keeping = setTimeout(() => void this.keep(), 150);
   }
 
-  keep(): Promise<void> {
+  private keep(): Promise<void> {
     return keepStaged(tabKey(), this.staged.items).catch(() => {});
+  }
+
+  /** The page goes away: what was staged a moment ago may not be kept yet, and only this is quick enough. */
+  leave(): void {
+    const text = this.staged.items.size ? stagedToText(this.staged.items) : '';
+    try {
+      if (text && text.length < LAST_MAX) sessionStorage.setItem(LAST, text);
+    } catch {
+      // There is no room: what was kept before stays.
+    }
+    void this.keep();
   }
 
   async arm(armed: boolean): Promise<void> {

@@ -239,6 +239,7 @@ export class Grid<R> {
     }
     for (const slot of this.pool) slot.el.hidden = !used.has(slot);
     this.announceFocus();
+    this.placeEditor();
     this.options.onview?.(map.firstRow, map.endRow);
   }
 
@@ -329,7 +330,6 @@ export class Grid<R> {
     const { scroller } = this;
     scroller.addEventListener('scroll', () => {
       this.map.onNative(scroller.scrollTop);
-      this.closeEditor(true);
       this.schedule();
     });
     scroller.addEventListener(
@@ -423,24 +423,31 @@ export class Grid<R> {
     if (text === null || text === undefined) return;
     this.select(this.selection);
     this.paint();
-    const box = this.body.querySelector(`#${this.id}-focus`)?.getBoundingClientRect();
-    const host = this.host.getBoundingClientRect();
-    if (!box) return;
+    if (!this.body.querySelector(`#${this.id}-focus`)) return;
     const input = document.createElement('input');
     input.className = `g-editor${column.align === 'right' ? ' right' : ''}`;
     input.value = typed ?? text;
     input.setAttribute('aria-label', `${column.title}, row ${focus.row + 1}`);
     input.spellcheck = false;
-    input.style.left = `${box.left - host.left}px`;
-    input.style.top = `${box.top - host.top}px`;
-    input.style.width = `${Math.max(box.width, 120)}px`;
     input.addEventListener('keydown', (e) => this.editorKey(e, text));
     input.addEventListener('blur', () => this.closeEditor(true));
     this.editor = input;
     input.dataset['before'] = text;
     this.host.append(input);
-    input.focus();
+    this.placeEditor();
+    input.focus({ preventScroll: true });
     if (typed === undefined) input.select();
+  }
+
+  /** The editor follows its cell; when that is scrolled away, what was typed is kept. */
+  private placeEditor(): void {
+    if (!this.editor) return;
+    const box = this.body.querySelector(`#${this.id}-focus`)?.getBoundingClientRect();
+    if (!box || !this.visible(this.selection.focus.row)) return this.closeEditor(true);
+    const host = this.host.getBoundingClientRect();
+    this.editor.style.left = `${box.left - host.left}px`;
+    this.editor.style.top = `${box.top - host.top}px`;
+    this.editor.style.width = `${Math.max(box.width, 120)}px`;
   }
 
   private editorKey(e: KeyboardEvent, before: string): void {
