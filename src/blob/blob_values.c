@@ -9,6 +9,7 @@
 #include "util/bytes.h"
 #include "util/error.h"
 #include "util/memory.h"
+#include "util/rule.h"
 
 static void file_free(sop_value_file *file)
 {
@@ -164,10 +165,10 @@ static sop_status sync_files(sop_blobs *blobs, sop_error *err) SOP_NO_ANALYSIS
         if (!file->dirty) continue;
         file->dirty = 0;
         sop_mutex_unlock(&values->lock);
-        status = sop_file_sync(file->file, err);
+        status = SOP_RULE(DURABLE_VALUES) ? sop_file_sync(file->file, err) : SOP_OK;
         sop_mutex_lock(&values->lock);
     }
-    if (status == SOP_OK && values->folder_dirty) {
+    if (status == SOP_OK && values->folder_dirty && SOP_RULE(DIRSYNC)) {
         values->folder_dirty = 0;
         sop_mutex_unlock(&values->lock);
         status = blobs->backend->ops->folder_sync(blobs->backend, "seg", err);

@@ -9,6 +9,7 @@
 #include "util/bytes.h"
 #include "util/error.h"
 #include "util/memory.h"
+#include "util/rule.h"
 
 #define CHUNK_SIZE  ((size_t)4 << 20)
 #define CHUNK_ALIGN ((size_t)2 << 20) /* huge pages where the kernel likes to give them */
@@ -214,12 +215,12 @@ sop_status sop_blob_writer_finish(sop_blob_writer *writer,
     if (writer->rows == NULL) return sop_fail(err, SOP_NO_MEMORY, "no memory for segment rows");
     for (size_t i = 0; i < writer->count; i++) {
         writer->rows[i] = writer->segments[i].row;
-        status = sop_file_sync(writer->segments[i].file, err);
+        status = SOP_RULE(DURABLE) ? sop_file_sync(writer->segments[i].file, err) : SOP_OK;
         if (status != SOP_OK) goto failed;
         sop_file_close(writer->segments[i].file);
         writer->segments[i].file = NULL;
     }
-    if (writer->count > 0) {
+    if (writer->count > 0 && SOP_RULE(DIRSYNC)) {
         sop_backend *backend = writer->blobs->backend;
         status = backend->ops->folder_sync(backend, "seg", err);
         if (status != SOP_OK) goto failed;

@@ -10,6 +10,7 @@
 #include "util/bytes.h"
 #include "util/error.h"
 #include "util/memory.h"
+#include "util/rule.h"
 
 #define LOG_CHECKPOINT_BYTES (256u << 20)
 
@@ -240,7 +241,7 @@ static sop_status checkpoint_log(sop_engine *engine,
         status = sop_engine__log_special(engine, &special, place, err);
         change->published = status == SOP_OK;
     }
-    if (status == SOP_OK && engine->options.sync != SOP_SYNC_FULL) {
+    if (status == SOP_OK && engine->options.sync != SOP_SYNC_FULL && SOP_RULE(CKPT_DURABLE)) {
         status = sop_engine__sync_all(engine, err);
     }
     sop_free(bytes);
@@ -321,6 +322,7 @@ checkpoint_merge(sop_engine *engine, sop_state *state, int *published, sop_error
         atomic_store_explicit(&engine->base_bytes,
                               live_bytes(change.base->rows, change.base->row_count),
                               memory_order_relaxed);
+        if (!SOP_RULE(HEAD_BEFORE_DELETE)) dead_remove(engine, &dead);
         if (status == SOP_OK) status = head_move(engine, &place, &freeze_place, err);
         if (status == SOP_OK) {
             dead_remove(engine, &dead);

@@ -6,6 +6,7 @@
 #include "util/assert.h"
 #include "util/bytes.h"
 #include "util/error.h"
+#include "util/rule.h"
 
 enum { RECLAIM_EVERY = 64 };
 
@@ -129,14 +130,17 @@ static sop_status durable_wait(sop_engine *engine, uint64_t seq, uint32_t abando
         if (SOP_UNLIKELY(atomic_load_explicit(&engine->abandons, memory_order_acquire) !=
                          abandons)) {
             const sop_abandon *fate = &engine->abandon_ring[abandons % 16];
-            if (seq <= fate->floor) return SOP_OK;
+            if (seq <= fate->floor || !SOP_RULE(PREFIX_ERROR)) return SOP_OK;
             if (seq <= fate->unknown_upto) {
                 return sop_fail(err, SOP_COMMIT_UNKNOWN, "commit: %.180s", engine->failure.message);
             }
             return sop_fail(err, fate->status,
                             "commit: the log could not be written, nothing was applied");
         }
-        if (atomic_load_explicit(&engine->durable_seq, memory_order_acquire) >= seq) return SOP_OK;
+        if (atomic_load_explicit(&engine->durable_seq, memory_order_acquire) >= seq ||
+            !SOP_RULE(DURABLE_ACK)) {
+            return SOP_OK;
+        }
         if (sop_mutex_try(&engine->io_lock)) {
             sop_wal_place place;
             sop_ignore(flush_open(engine, &place, NULL)); /* told through abandon_ring */
@@ -216,7 +220,7 @@ static int changed_in_old_layer(const apply_job *job, sop_slice key)
 /* Whether the key is present at the tip. */
 static sop_status present_at_tip(const apply_job *job, const sop_record *record, int *out)
 {
-    if (job->unchanged && record->below != SOP_BELOW_ANY) {
+    if ((job->unchanged || !SOP_RULE(BLIND_PUT)) && record->below != SOP_BELOW_ANY) {
         *out = record->below == SOP_BELOW_PRESENT;
         return SOP_OK;
     }
@@ -356,6 +360,11 @@ sop_status sop_engine__log_special(sop_engine *engine,
     if (status == SOP_OK && !full) {
         status = append_open(engine, err);
         *place_out = sop_wal_tip(engine->wal);
+    }
+    if (!SOP_RULE(FREEZE)) {
+        sop_mutex_unlock(&engine->commit_lock);
+        sop_relax(0);
+        sop_mutex_lock(&engine->commit_lock);
     }
     /* Under the same lock: nothing may come behind a FREEZE in its frame, recovery begins after it. */
     sop_state *end = status == SOP_OK && full ? open_take(engine) : NULL;
@@ -610,7 +619,7 @@ sop_status sop_core_commit(sop_core *core)
             uint32_t abandons = atomic_load_explicit(&engine->abandons, memory_order_acquire);
             if (atomic_load_explicit(&core->state->abandoned, memory_order_acquire) != 0) {
                 status = sop_core_enter_slow(core);
-            } else if (engine->options.sync == SOP_SYNC_FULL) {
+            } else if (engine->options.sync == SOP_SYNC_FULL && SOP_RULE(EARLY_RELEASE)) {
                 status = durable_wait(engine, core->snapshot_seq, abandons, &core->error);
             }
         }

@@ -7,6 +7,7 @@
 #include "util/bytes.h"
 #include "util/error.h"
 #include "util/memory.h"
+#include "util/rule.h"
 
 enum {
     READS_COARSE = 100000 /* above this many entries the read set becomes one range a store */
@@ -17,7 +18,7 @@ enum {
 static void snapshot_take(sop_core *core)
 {
     sop_engine *engine = core->engine;
-    int at_tip = core->mode == SOP_TXN_WRITE && !core->durable;
+    int at_tip = (core->mode == SOP_TXN_WRITE && !core->durable) || !SOP_RULE(WATERMARK);
     core->state = sop_engine__state_pick(at_tip ? &engine->tip : &engine->durable, core->slot);
     core->snapshot_seq = atomic_load_explicit(&core->state->seq, memory_order_relaxed);
     core->commit_seq = 0;

@@ -5,6 +5,7 @@
 #include "txn/txn_engine.h"
 #include "util/bytes.h"
 #include "util/error.h"
+#include "util/rule.h"
 
 static sop_status
 conflict_report(sop_core *core, sop_conflict_kind kind, const sop_read *read, const sop_record *by)
@@ -39,6 +40,8 @@ static sop_status layer_validate(sop_core *core, const sop_state *tip, uint32_t 
         const sop_read *read = &core->reads[i];
         int catalogue = read->store == SOP_CATALOGUE_STORE;
         if (catalogue && tip->catalogue_seq <= core->snapshot_seq) continue;
+        if (catalogue && !SOP_RULE(CATALOGUE)) continue;
+        if (!catalogue && !(read->is_range ? SOP_RULE(RANGE) : SOP_RULE(EXACT))) continue;
         if (read->store != store) {
             store = read->store;
             tree = sop_memtable_tree(tip->roots[layer], store);
@@ -56,7 +59,7 @@ sop_status sop_core__validate(sop_core *core, const sop_state *tip)
     uint64_t snapshot = core->snapshot_seq;
     int unchanged = atomic_load_explicit(&tip->seq, memory_order_relaxed) == snapshot;
     if (unchanged || core->read_count == 0) return SOP_OK;
-    if (snapshot < tip->horizon) {
+    if (snapshot < tip->horizon && SOP_RULE(HORIZON)) {
         static const sop_read nothing = {0};
         return conflict_report(core, SOP_CONFLICT_HORIZON, &nothing, NULL);
     }

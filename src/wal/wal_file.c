@@ -6,6 +6,7 @@
 #include "util/bytes.h"
 #include "util/error.h"
 #include "util/memory.h"
+#include "util/rule.h"
 #include "util/world.h"
 #include "wal/wal_private.h"
 
@@ -163,7 +164,9 @@ sop_status sop_wal__file_make(sop_wal *wal, uint64_t size, sop_wal__output *out,
     if (status != SOP_OK) return status;
     status = zeros_write(made.file, size, err);
     if (status == SOP_OK) status = sop_file_sync(made.file, err);
-    if (status == SOP_OK) status = wal->backend->ops->folder_sync(wal->backend, "log", err);
+    if (status == SOP_OK && SOP_RULE(FORK_DIR)) {
+        status = wal->backend->ops->folder_sync(wal->backend, "log", err);
+    }
     if (status != SOP_OK) {
         sop_file_close(made.file);
         (void)sop_wal__file_remove(wal, made.id, NULL);
@@ -212,7 +215,7 @@ sop_status sop_wal__file_begin(sop_wal *wal,
     memcpy(header.incarnation, wal->incarnation, 16);
     sop_wal__header_encode(&header, block);
     sop_status status = sop_file_write(output->file, 0, block, SOP_WAL_FILE_HEADER, err);
-    if (status == SOP_OK) status = sop_file_sync(output->file, err);
+    if (status == SOP_OK && SOP_RULE(FORK_SYNCED)) status = sop_file_sync(output->file, err);
     sop_free(block);
     return status;
 }

@@ -5,6 +5,7 @@
 #include "util/assert.h"
 #include "util/bytes.h"
 #include "util/error.h"
+#include "util/rule.h"
 #include "wal/wal.h"
 #include "wal/wal_format.h"
 
@@ -138,7 +139,8 @@ sop_status sop_wal__frame_decode(const uint8_t *frame,
 {
     if (size < SOP_WAL_FIXED_SIZE || sop_wal__frame_length(frame) != size) return SOP_NOT_FOUND;
     sop_hash128 stored = get_hash(frame + SOP_WAL__AT_HASH);
-    if (!sop_wal__hash_equal(stored, frame_hash(frame, size, seed, file, offset))) {
+    if (SOP_RULE(HASH) &&
+        !sop_wal__hash_equal(stored, frame_hash(frame, size, seed, file, offset))) {
         return SOP_NOT_FOUND;
     }
     if (sop_get_u16le(frame + SOP_WAL__AT_VERSION) != SOP_WAL__FRAME_VERSION) {

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "util/error.h"
+#include "util/rule.h"
 #include "wal/wal_private.h"
 
 /* ---- loading ---- */
@@ -116,7 +117,7 @@ static sop_status head_check(sop_wal *wal, const sop_wal_place *place, sop_error
         return sop_fail(err, SOP_INVALID, "head to seq %llu: it is at %llu already", seq,
                         (unsigned long long)wal->head.seq_last);
     }
-    if (place->seq_last > durable_seq) {
+    if (place->seq_last > durable_seq && SOP_RULE(CKPT_DURABLE)) {
         return sop_fail(err, SOP_INVALID, "head to seq %llu: durable is %llu", seq,
                         (unsigned long long)durable_seq);
     }
@@ -142,7 +143,9 @@ sop_status sop_wal_head_set(sop_wal *wal, const sop_wal_place *place, sop_error 
     if (strcmp(name, wal->head_name) == 0) return SOP_OK;
     const sop_backend_ops *ops = wal->backend->ops;
     status = ops->head_swap(wal->backend, wal->head_name, name, err);
-    if (status == SOP_OK) status = ops->folder_sync(wal->backend, "head", err);
+    if (status == SOP_OK && SOP_RULE(HEAD_DURABLE)) {
+        status = ops->folder_sync(wal->backend, "head", err);
+    }
     if (status != SOP_OK) {
         /* Either name may be the one that survives: nothing that the old one needs may go (HEAD_BEFORE_DELETE). */
         wal->head_broken = 1;

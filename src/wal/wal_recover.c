@@ -5,6 +5,7 @@
 #include "util/assert.h"
 #include "util/error.h"
 #include "util/memory.h"
+#include "util/rule.h"
 #include "wal/wal_private.h"
 
 /* One replay. */
@@ -105,9 +106,11 @@ static sop_wal__found *continuation(replay *r, const sop_wal_place *place)
     for (size_t i = 0; i < wal->found_count; i++) {
         sop_wal__found *found = &wal->found[i];
         if (found->state != SOP_WAL__HEADER_VALID || found->in_chain) continue;
+        if (!SOP_RULE(FORK_FIRST) && found->header.kind == SOP_WAL__FILE_FORK) continue;
         if (found->header.continued.frame_no != place->frame_no) continue;
         if (!sop_wal__place_equal(&found->header.continued, place)) continue;
-        if (best == NULL || found->header.run > best->header.run) best = found;
+        int newer = best == NULL || found->header.run > best->header.run;
+        if (newer == SOP_RULE(HIGHEST_RUN) || best == NULL) best = found;
     }
     return best;
 }
@@ -171,7 +174,7 @@ static sop_status scan_frame(const sop_wal_frame *frame, void *context)
     evidence(s->r, frame->durable_seq);
     int needs_header =
         (frame->flags & SOP_FRAME_COPY) == 0 && frame->place.seq_last > s->r->from.seq_last;
-    if (s->header_valid || !needs_header) return SOP_OK;
+    if (s->header_valid || !needs_header || !SOP_RULE(HEADER_CHECK)) return SOP_OK;
     return file_damaged(frame->place.file, frame->place.offset,
                         "a frame in a file without a valid header", s->err);
 }
@@ -210,7 +213,7 @@ static sop_status look_beyond(replay *r, int leave, int *unused_out, sop_error *
         if (!wal->found[i].in_chain) status = scan_file(r, &wal->found[i], err);
     }
     if (status != SOP_OK) return status;
-    if (r->evidence_seq <= r->walker.last.seq_last) return SOP_OK;
+    if (r->evidence_seq <= r->walker.last.seq_last || !SOP_RULE(DURABLE_SEQ)) return SOP_OK;
     char name[SOP_WAL__NAME_SIZE];
     sop_wal__name_format(window->id, name);
     return sop_fail(

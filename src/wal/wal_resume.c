@@ -3,13 +3,14 @@
 #include "util/assert.h"
 #include "util/error.h"
 #include "util/memory.h"
+#include "util/rule.h"
 #include "wal/wal_private.h"
 
 /* Behind the last frame at or below the durable seq. */
 static sop_status
 durable_find(sop_wal__chain *chain, uint64_t durable_seq, sop_wal_place *out, sop_error *err)
 {
-    if (durable_seq >= chain->tip.seq_last) {
+    if (durable_seq >= chain->tip.seq_last || !SOP_RULE(FORK_AT_DURABLE)) {
         *out = chain->tip;
         return sop_wal__chain_seek(chain, out, err);
     }
@@ -107,7 +108,7 @@ sop_status sop_wal_resume(sop_wal *wal, int found_open, int durable, sop_error *
     if (end.durable_seq > sop_wal__durable(wal)) sop_wal__durable_set(wal, end.durable_seq);
     wal->started = 1;
     sop_mutex_unlock(wal->lock);
-    if (found_open) {
+    if (found_open && SOP_RULE(FORK)) {
         status = sop_wal__fork_again(wal, err);
     } else {
         status = file_go_on(wal, &end, err);

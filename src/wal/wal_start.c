@@ -5,6 +5,7 @@
 #include "util/assert.h"
 #include "util/error.h"
 #include "util/memory.h"
+#include "util/rule.h"
 #include "wal/wal_private.h"
 
 #define COPY_CHUNK   (1u << 20)
@@ -70,7 +71,7 @@ static sop_status go_on(sop_wal *wal,
     sop_status status =
         sop_file_open(wal->backend, name, SOP_FILE_WRITE | SOP_FILE_DIRECT, &output.file, err);
     if (status != SOP_OK) return status;
-    if (above) status = rewrite(wal, &output, durable, tip, err);
+    if (above && SOP_RULE(VOUCH)) status = rewrite(wal, &output, durable, tip, err);
     if (status != SOP_OK) {
         sop_wal__output_close(wal, &output);
         return status;
@@ -151,7 +152,7 @@ static sop_status copy_rest(copier *c, sop_wal__chain *chain, sop_error *err)
         if (status == SOP_OK) status = sop_wal__chain_next(chain, 1, &frame, err);
     }
     if (status == SOP_NOT_FOUND) status = copier_flush(c, err);
-    if (status == SOP_OK) status = sop_file_sync(c->output.file, err);
+    if (status == SOP_OK && SOP_RULE(COPY_FIRST)) status = sop_file_sync(c->output.file, err);
     return status;
 }
 
@@ -240,13 +241,14 @@ sop_status sop_wal_start(sop_wal *wal, int clean, sop_error *err)
     /* After a boot all that could be read is on the medium; before it some may be in the page cache alone
        (COPY_ON_SHM_LOSS). */
     sop_wal_place durable = chain.tip;
-    if (same_boot) {
+    if (same_boot && SOP_RULE(COPY_ON_SHM_LOSS)) {
         status = durable_seek(&chain, sop_wal__durable(wal), &durable, err);
     } else {
         status = sop_wal__chain_seek(&chain, &durable, err);
     }
     int done = 0;
-    if (status == SOP_OK && clean && wal->clean && same_boot) {
+    int ended = clean && wal->clean && same_boot;
+    if (status == SOP_OK && (ended || !SOP_RULE(FORK))) {
         status = go_on(wal, &chain, &durable, &done, err);
     }
     if (status == SOP_OK && !done) status = sop_wal__fork(wal, &chain, &durable, err);

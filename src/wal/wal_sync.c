@@ -3,6 +3,7 @@
 #include "util/assert.h"
 #include "util/error.h"
 #include "util/memory.h"
+#include "util/rule.h"
 #include "wal/wal_private.h"
 
 /* ---- sync ---- */
@@ -45,6 +46,7 @@ static sop_status
 output_sync(sop_wal *wal, uint64_t id, sop_file *file, uint64_t seq, sop_error *err)
 {
     sop_status status = sop_file_sync(file, err);
+    if (status != SOP_OK && !SOP_RULE(NO_RETRY)) status = sop_file_sync(file, err);
     if (status != SOP_OK) (void)sop_wal__break(wal, status, err);
     sop_mutex_lock(wal->lock);
     sop_wal__output *output = output_find(wal, id);
@@ -88,7 +90,7 @@ static sop_status sync_to(sop_wal *wal, uint64_t seq, int wait, sop_error *err)
 sop_status sop_wal_sync_begin(sop_wal *wal, sop_wal_sync_job *job, sop_error *err)
 {
     if (!wal->started) return sop_fail(err, SOP_INVALID, "the log is not started");
-    if (SOP_UNLIKELY(wal->unvouched_seq > sop_wal__durable(wal))) {
+    if (SOP_UNLIKELY(wal->unvouched_seq > sop_wal__durable(wal)) && SOP_RULE(VOUCH)) {
         sop_status status = sop_wal__broken(wal, err);
         if (status == SOP_OK) status = sop_wal__fork_again(wal, err);
         if (status != SOP_OK) return status;

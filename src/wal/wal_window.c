@@ -6,6 +6,7 @@
 #include "util/bytes.h"
 #include "util/error.h"
 #include "util/memory.h"
+#include "util/rule.h"
 #include "wal/wal_private.h"
 
 #define AHEAD_FIRST   (16u << 10)
@@ -201,7 +202,7 @@ sop_status sop_wal__walker_seek(sop_wal__walker *walker,
 static int continues(const sop_wal__walker *walker, const sop_wal_frame *frame)
 {
     const sop_wal_place *last = &walker->last;
-    return sop_wal__hash_equal(frame->predecessor, last->hash) &&
+    return (sop_wal__hash_equal(frame->predecessor, last->hash) || !SOP_RULE(CHAIN)) &&
            frame->place.frame_no == last->frame_no + 1 && frame->first_seq == last->seq_last + 1;
 }
 

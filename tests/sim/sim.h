@@ -55,8 +55,12 @@ typedef struct {
     sop_db *db;
 } sim_slot;
 
+enum { SIM_TOLD = 300 };
+
 typedef struct {
     uint64_t seed;
+    int quiet;  /* a violation is wanted: it is told through `told` only */
+    char *told; /* SIM_TOLD bytes that the parent sees */
     uint32_t faults;
     int slots_used;
     int clients_each;

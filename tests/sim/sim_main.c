@@ -15,6 +15,7 @@
 
 #include "sim/sim.h"
 #include "sim/sim_world.h"
+#include "util/rule.h"
 
 enum { SECONDS_A_SEED = 120, JOBS_MAX = 64, SLOTS_ANY = -1 };
 
@@ -29,6 +30,7 @@ typedef struct {
     uint64_t failures;
     uint64_t opens;
     uint64_t transactions;
+    char told[JOBS_MAX][SIM_TOLD]; /* what the child in that place found */
 } totals;
 
 typedef struct {
@@ -38,6 +40,8 @@ typedef struct {
     int jobs;
     int trace;
     int processes;
+    int quiet;
+    const char *rule; /* only this one is broken; NULL: every one in turn */
     totals *sum;
 } arguments;
 
@@ -51,8 +55,11 @@ static void totals_add(totals *sum)
         (void)__atomic_fetch_add(at[i], add[i], __ATOMIC_RELAXED);
 }
 
-static void seed_run(uint64_t seed, const arguments *args)
+static void seed_run(uint64_t seed, int place, const arguments *args)
 {
+    sim.quiet = args->quiet;
+    sim.told = args->sum->told[place];
+    if (args->quiet) (void)freopen("/dev/null", "w", stderr); /* assertions that fail */
     (void)alarm(SECONDS_A_SEED);
     sim.seed = seed;
     sim.trace = args->trace;
@@ -90,7 +97,15 @@ static double seconds_now(void)
 typedef struct {
     pid_t pid;
     uint64_t seed;
-} child;
+} child; /* pid 0: none */
+
+typedef struct {
+    child children[JOBS_MAX];
+    int running;
+    int failed;
+    uint64_t failed_seed; /* the first */
+    char told[SIM_TOLD];
+} crew;
 
 static void failure_print(const char *program, uint64_t seed, int status, const arguments *args)
 {
@@ -104,44 +119,65 @@ static void failure_print(const char *program, uint64_t seed, int status, const 
     (void)printf("again: %s --seed %llu%s --trace\n", program, (unsigned long long)seed, processes);
 }
 
-/* Waits for one child; 1: it failed. */
-static int child_wait(const char *program, child *children, int *running, const arguments *args)
+static void child_wait(const char *program, crew *c, const arguments *args)
 {
     int status = 0;
     pid_t pid = wait(&status);
-    for (int i = 0; i < *running; i++) {
-        if (children[i].pid != pid) continue;
-        uint64_t seed = children[i].seed;
-        children[i] = children[--*running];
-        if (WIFEXITED(status) && WEXITSTATUS(status) == 0) return 0;
-        failure_print(program, seed, status, args);
-        return 1;
+    for (int i = 0; i < args->jobs; i++) {
+        if (c->children[i].pid != pid) continue;
+        uint64_t seed = c->children[i].seed;
+        c->children[i].pid = 0;
+        c->running--;
+        if (WIFEXITED(status) && WEXITSTATUS(status) == 0) return;
+        if (c->failed++ == 0) {
+            c->failed_seed = seed;
+            (void)snprintf(c->told, sizeof c->told, "%s", args->sum->told[i]);
+            if (WIFSIGNALED(status))
+                (void)snprintf(c->told, sizeof c->told, "signal %d", WTERMSIG(status));
+        }
+        if (!args->quiet) failure_print(program, seed, status, args);
     }
-    return 0;
 }
 
-static int seeds_run(const char *program, const arguments *args)
+static int child_start(crew *c, uint64_t seed, const arguments *args)
 {
-    child children[JOBS_MAX];
-    int running = 0;
-    int failed = 0;
+    int place = 0;
+    while (c->children[place].pid != 0)
+        place++;
+    (void)fflush(stdout); /* else the child would print it once more */
+    args->sum->told[place][0] = '\0';
+    pid_t pid = fork();
+    if (pid < 0) {
+        perror("fork");
+        exit(2);
+    }
+    if (pid == 0) seed_run(seed, place, args);
+    c->children[place] = (child){pid, seed};
+    c->running++;
+    return 1;
+}
+
+/* Runs seeds until failed_max of them failed. */
+static void seeds_run(const char *program, crew *c, const arguments *args, int failed_max)
+{
     double start = seconds_now();
-    for (uint64_t i = 0; failed < 5; i++) {
+    *c = (crew){0};
+    for (uint64_t i = 0; c->failed < failed_max; i++) {
         if (args->seconds == 0 ? i == args->count : seconds_now() - start > (double)args->seconds)
             break;
-        while (running >= args->jobs)
-            failed += child_wait(program, children, &running, args);
-        (void)fflush(stdout); /* else the child would print it once more */
-        pid_t pid = fork();
-        if (pid < 0) {
-            perror("fork");
-            return 2;
-        }
-        if (pid == 0) seed_run(args->first + i, args);
-        children[running++] = (child){pid, args->first + i};
+        while (c->running >= args->jobs)
+            child_wait(program, c, args);
+        if (c->failed < failed_max) (void)child_start(c, args->first + i, args);
     }
-    while (running > 0)
-        failed += child_wait(program, children, &running, args);
+    while (c->running > 0)
+        child_wait(program, c, args);
+}
+
+static int seeds_command(const char *program, const arguments *args)
+{
+    double start = seconds_now();
+    crew c;
+    seeds_run(program, &c, args, 5);
     const totals *t = args->sum;
     (void)printf(
         "sim: %llu seeds in %.1f s: %llu transactions, %llu commits, %llu conflicts, %llu of "
@@ -150,9 +186,50 @@ static int seeds_run(const char *program, const arguments *args)
         (unsigned long long)t->seeds, seconds_now() - start, (unsigned long long)t->transactions,
         (unsigned long long)t->commits, (unsigned long long)t->conflicts,
         (unsigned long long)t->unknowns, (unsigned long long)t->opens, (unsigned long long)t->kills,
-        (unsigned long long)t->cuts, (unsigned long long)t->failures, failed);
-    return failed == 0 ? 0 : 1;
+        (unsigned long long)t->cuts, (unsigned long long)t->failures, c.failed);
+    return c.failed == 0 ? 0 : 1;
 }
+
+/* ---- the mutation gate ---- */
+
+#ifdef SOP_MUTATIONS
+typedef struct {
+    const char *name;
+    const char *text;
+} rule_row;
+
+#define RULE_ROW(name, text) {#name, text},
+static const rule_row RULES[] = {{"NONE", "nothing"}, SOP_RULE_MAP(RULE_ROW)};
+#undef RULE_ROW
+
+/* Breaks one rule after the other; each must be noticed. */
+static int rules_command(const char *program, arguments *args)
+{
+    int missed = 0;
+    int tried = 0;
+    double start = seconds_now();
+    args->quiet = 1;
+    (void)printf("%-18s %8s  %s\n", "broken rule", "at seed", "what was noticed");
+    for (int rule = SOP_RULE_NONE + 1; rule < SOP_RULE_COUNT; rule++) {
+        crew c;
+        if (args->rule != NULL && strcmp(args->rule, RULES[rule].name) != 0) continue;
+        sop_rule_broken = rule;
+        seeds_run(program, &c, args, 1);
+        tried++;
+        missed += c.failed == 0;
+        if (c.failed == 0) {
+            (void)printf("%-18s %8s  nothing in %llu seeds, although %s\n", RULES[rule].name, "-",
+                         (unsigned long long)args->count, RULES[rule].text);
+        } else {
+            (void)printf("%-18s %8llu  %.110s\n", RULES[rule].name,
+                         (unsigned long long)c.failed_seed, c.told);
+        }
+    }
+    (void)printf("sim: %d of %d broken rules noticed, %.1f s\n", tried - missed, tried,
+                 seconds_now() - start);
+    return missed == 0 && tried > 0 ? 0 : 1;
+}
+#endif
 
 static int usage(void)
 {
@@ -164,6 +241,7 @@ static int usage(void)
 
 int main(int argc, char **argv)
 {
+    int rules = 0;
     arguments args = {.first = 1, .count = 100, .jobs = 2, .processes = SLOTS_ANY};
     for (int i = 1; i < argc; i++) {
         const char *value = i + 1 < argc ? argv[i + 1] : NULL;
@@ -182,6 +260,9 @@ int main(int argc, char **argv)
             args.count = number;
         } else if (strcmp(argv[i], "--seconds") == 0) {
             args.seconds = number;
+        } else if (strcmp(argv[i], "--rule") == 0) {
+            rules = 1;
+            args.rule = strcmp(value, "all") == 0 ? NULL : value;
         } else if (strcmp(argv[i], "--jobs") == 0 && number >= 1 && number <= JOBS_MAX) {
             args.jobs = (int)number;
         } else if (strcmp(argv[i], "--processes") == 0 && number >= 1 && number <= SLOTS_MAX) {
@@ -194,5 +275,10 @@ int main(int argc, char **argv)
     args.sum =
         mmap(NULL, sizeof *args.sum, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (args.sum == MAP_FAILED) return 2;
-    return seeds_run(argv[0], &args);
+    if (!rules) return seeds_command(argv[0], &args);
+#ifdef SOP_MUTATIONS
+    return rules_command(argv[0], &args);
+#else
+    return usage();
+#endif
 }

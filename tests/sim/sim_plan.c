@@ -31,11 +31,13 @@ void sim_violation(const char *format, ...)
 {
     va_list args;
     va_start(args, format);
-    (void)printf("seed %llu at %.3f ms: ", (unsigned long long)sim.seed, (double)sim_now() / 1e6);
-    (void)vprintf(format, args);
-    (void)putchar('\n');
+    (void)vsnprintf(sim.told, SIM_TOLD, format, args);
     va_end(args);
-    (void)fflush(stdout);
+    if (!sim.quiet) {
+        (void)printf("seed %llu at %.3f ms: %s\n", (unsigned long long)sim.seed,
+                     (double)sim_now() / 1e6, sim.told);
+        (void)fflush(stdout);
+    }
     _exit(1);
 }
 
@@ -257,6 +259,10 @@ static void history_lost(size_t i, uint64_t tip)
     }
     /* What saw a state that is no more has no place in the order. */
     if (txn->outcome != 'u' && txn->seq == 0 && txn->snapshot > tip) {
+        if (sim.notes[i].durable) {
+            sim_violation("process %u was shown seq %llu as durable, the log ends at %llu",
+                          txn->process, (unsigned long long)txn->snapshot, (unsigned long long)tip);
+        }
         txn->outcome = 'a';
         txn->end = UINT64_MAX;
     }
