@@ -15,14 +15,8 @@ show() {
     "$sop" "$@"
 }
 
-# The files hold one object with one list in it; import wants the records.
 load() {
-    local store=$1 file=$2 key=$3
-    python3 -c '
-import json, sys
-for record in next(iter(json.load(open(sys.argv[1], encoding="utf-8")).values())):
-    print(json.dumps(record, ensure_ascii=False))' "$json/$file" |
-        "$sop" import "$db" "$store" --key "$key" --text --quiet
+    "$sop" import "$db" "$1" "$json/$2" --key "$3" --quiet
 }
 
 rm -rf "$db"

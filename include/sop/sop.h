@@ -10,9 +10,11 @@
 #include "sop/document.h"
 #include "sop/inspect.h"
 #include "sop/key.h"
+#include "sop/query.h"
 #include "sop/store.h"
 #include "sop/txn.h"
 #include "sop/types.h"
+#include "sop/update.h"
 #include "sop/value.h"
 
 #endif

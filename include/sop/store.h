@@ -31,7 +31,7 @@ typedef struct sop_store sop_store;
 #define SOP_INLINE_VALUE_MAX_LIMIT   16384
 #define SOP_VALUE_GET_MAX            (64u << 20) /* larger ones only by sop_value_read */
 #define SOP_VALUE_SIZE_MAX           (UINT64_C(1) << 48)
-#define SOP_ATTRIBUTES_SIZE_MAX      8192
+#define SOP_ATTRIBUTES_SIZE_MAX      (1 << 20)
 
 /* sop_store_info.kind; document stores and their indexes are made by sop/document.h. */
 enum { SOP_STORE_RAW = 0, SOP_STORE_DOCUMENTS = 1, SOP_STORE_INDEX = 2 };
@@ -40,7 +40,7 @@ typedef struct {
     size_t struct_size;
     int allow_duplicates;      /* 1: several items may have equal keys */
     uint32_t inline_value_max; /* bytes; larger values lie apart; 0 = 2,048; at most 16,384 */
-    sop_slice attributes;      /* free JSON for tools, at most 8 KiB */
+    sop_slice attributes;      /* free JSON for tools, at most 1 MiB */
     int kind;                  /* SOP_STORE_RAW; others are made by sop/document.h */
     int system;                /* 1: a tool's own store; its name begins with "sop:" */
 } sop_store_options;
@@ -158,7 +158,7 @@ SOP_API SOP_MUST_CHECK sop_status sop_store_drop(sop_txn *txn, const char *name)
  * Replace the attributes of a store: a description for tools that the library does not look into.
  *
  * store        a store of a WRITE transaction.
- * attributes   at most 8 KiB (SOP_ATTRIBUTES_SIZE_MAX); JSON by convention; copied.
+ * attributes   at most 1 MiB (SOP_ATTRIBUTES_SIZE_MAX); JSON by convention; copied.
  *
  * Returns:   SOP_OK; SOP_TOO_LARGE; the common errors.
  * Threads:   only the thread that owns the transaction.

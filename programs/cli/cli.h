@@ -9,6 +9,8 @@
 
 #include "sop/sop.h"
 
+#include "json/json.h"
+
 /* Exit codes, as in docs/man/sop.1. */
 enum {
     CLI_OK = 0,
@@ -72,9 +74,8 @@ int cli_error(const cli_args *args, const char *format, ...) __attribute__((form
 int cli_fail(const cli_args *args, sop_status status, const sop_error *err);
 /* Bytes as people read them: printable UTF-8 as it is, other bytes as \xNN. */
 typedef enum {
-    CLI_SHOW_KEY = 0,   /* a backslash is doubled: what is shown may be typed again */
-    CLI_SHOW_VALUE = 1, /* a backslash is one */
-    CLI_SHOW_JSON = 2   /* likewise; line breaks and tabs are shown as spaces */
+    CLI_SHOW_KEY = 0,  /* a backslash is doubled: what is shown may be typed again */
+    CLI_SHOW_VALUE = 1 /* a backslash is one */
 } cli_show;
 void cli_print_text(FILE *out, sop_slice bytes, cli_show how);
 /* Columns of a terminal that this takes. */
@@ -86,9 +87,9 @@ void cli_print_spaces(FILE *out, size_t from, size_t to);
 size_t cli_terminal_width(void);
 /* Bytes as a JSON string; what is not UTF-8 as {"$t":"bytes","v":"<base64>"}. */
 void cli_print_json(FILE *out, sop_slice bytes);
-/* Correct JSON on one line. */
-void cli_print_json_raw(FILE *out, sop_slice json);
-/* As it is where the store says that its values are JSON and it is right, else as a string. */
+/* JSON of several lines on one: without white space between its parts. Anything else is left as it is. */
+sop_slice cli_one_line(sop_json_writer *scratch, sop_slice json);
+/* A value in JSON output: as it is where the store says that its values are JSON and that is so, else as a string. */
 void cli_print_value_json(FILE *out, sop_slice value, int is_json);
 /* Key bytes from a command line: text with \xNN and \\ undone; memory from malloc. */
 sop_slice cli_unescape(const char *text);
@@ -132,6 +133,7 @@ typedef struct {
     const char *what;
     uint64_t shown_ms;
     int on;
+    int shown;
 } cli_progress;
 void cli_progress_begin(cli_progress *progress, const cli_args *args, const char *what);
 sop_status cli_progress_step(uint64_t done, uint64_t total, void *context);

@@ -43,6 +43,7 @@ static const cli_option SCAN_OPTIONS[] = {
 static const cli_option IMPORT_OPTIONS[] = {
     {"key", "FIELD,...", "the field or fields that make the key, such as id or size.download"},
     {"format", "FORMAT", "ndjson, json, csv or tsv; else seen from the input"},
+    {"records", "FIELD", "json: where in the file the array of records is"},
     {"skip-bad", "FILE", "go on after bad records; FILE tells which and why"},
     {"replace", NULL, "overwrite what has the same key"},
     {"text", NULL, "csv, tsv: take every cell as text, also numbers"},

@@ -95,6 +95,7 @@ static uint64_t now_ms(void)
 void cli_progress_begin(cli_progress *progress, const cli_args *args, const char *what)
 {
     progress->what = what;
+    progress->shown = 0;
     progress->shown_ms = now_ms();
     progress->on = !args->quiet && !args->json && isatty(STDERR_FILENO);
 }
@@ -107,6 +108,7 @@ sop_status cli_progress_step(uint64_t done, uint64_t total, void *context)
     uint64_t now = now_ms();
     if (now - progress->shown_ms < 100) return SOP_OK;
     progress->shown_ms = now;
+    progress->shown = 1;
     char count[32];
     if (total == 0) {
         (void)fprintf(stderr, "\r%s %s\033[K", progress->what, cli_thousands(done, count));
@@ -123,5 +125,5 @@ sop_status cli_progress_step(uint64_t done, uint64_t total, void *context)
 
 void cli_progress_end(cli_progress *progress)
 {
-    if (progress->on) (void)fputs("\r\033[K", stderr);
+    if (progress->shown) (void)fputs("\r\033[K", stderr);
 }

@@ -76,10 +76,7 @@ show_character(const uint8_t *p, size_t left, cli_show how, char shown[8], size_
 {
     size_t step = utf8_step(p, left);
     int control = p[0] < 0x20 || p[0] == 0x7f || (step == 2 && p[0] == 0xc2 && p[1] < 0xa0);
-    if (how == CLI_SHOW_JSON && (p[0] == '\n' || p[0] == '\r' || p[0] == '\t')) {
-        *columns_out = 1;
-        (void)snprintf(shown, 8, " ");
-    } else if (step == 0 || control) {
+    if (step == 0 || control) {
         *columns_out = 4;
         (void)snprintf(shown, 8, "\\x%02x", p[0]);
         return 1;
@@ -193,19 +190,29 @@ void cli_print_json(FILE *out, sop_slice bytes)
     (void)fputc('"', out);
 }
 
-void cli_print_json_raw(FILE *out, sop_slice json)
+sop_slice cli_one_line(sop_json_writer *scratch, sop_slice json)
 {
-    const char *p = json.data;
-    for (size_t i = 0; i < json.size; i++) {
-        /* In JSON a line break is white space between two parts. */
-        (void)fputc(p[i] == '\n' || p[i] == '\r' ? ' ' : p[i], out);
-    }
+    sop_slice line;
+    if (json.size == 0 || memchr(json.data, '\n', json.size) == NULL) return json;
+    if (sop_json_check(json, NULL, NULL, NULL) != SOP_OK) return json;
+    sop_json_writer_reset(scratch);
+    sop_json_reformat(scratch, json);
+    return sop_json_writer_end(scratch, &line) == SOP_OK ? line : json;
+}
+
+static void print_json_raw(FILE *out, sop_slice json)
+{
+    sop_json_writer scratch;
+    sop_json_writer_init(&scratch, 0);
+    sop_slice line = cli_one_line(&scratch, json);
+    (void)fwrite(line.data, 1, line.size, out);
+    sop_json_writer_deinit(&scratch);
 }
 
 void cli_print_value_json(FILE *out, sop_slice value, int is_json)
 {
     if (is_json && sop_json_check(value, NULL, NULL, NULL) == SOP_OK) {
-        cli_print_json_raw(out, value);
+        print_json_raw(out, value);
     } else {
         cli_print_json(out, value);
     }
@@ -288,7 +295,7 @@ static void figure_json(const cli_figure *figure)
         cli_print_json(stdout, figure->text);
         break;
     case CLI_JSON:
-        cli_print_json_raw(stdout, figure->text);
+        print_json_raw(stdout, figure->text);
         break;
     case CLI_FLAG:
         (void)printf(figure->number ? "true" : "false");
@@ -306,10 +313,8 @@ static void figure_text(const cli_figure *figure)
     char number[32];
     switch (figure->kind) {
     case CLI_TEXT:
-        cli_print_text(stdout, figure->text, CLI_SHOW_VALUE);
-        break;
     case CLI_JSON:
-        cli_print_text(stdout, figure->text, CLI_SHOW_JSON);
+        cli_print_text(stdout, figure->text, CLI_SHOW_VALUE);
         break;
     case CLI_FLAG:
         (void)printf(figure->number ? "yes" : "no");

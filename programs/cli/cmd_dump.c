@@ -322,7 +322,7 @@ static int lines_load(load *l, sop_slice data, int looking)
     l->looking = looking;
     l->stores = l->items = 0;
     l->in_store = 0;
-    if (import_reader_init(&reader, data, IMPORT_NDJSON, 0, 0) != 0) {
+    if (import_reader_init(&reader, data, &(import_style){.format = IMPORT_NDJSON}) != 0) {
         code = cli_error(l->args, "%s: %s", l->source, reader.problem);
     }
     while (code == CLI_OK && import_reader_next(&reader, &record)) {

@@ -28,6 +28,8 @@ typedef struct block {
 typedef struct {
     const cli_args *args;
     const char *source; /* name of the input in messages */
+    import_style style;
+    sop_json_path *records; /* --records */
     sop_json_path *fields[FIELDS_MAX];
     const char *field_names[FIELDS_MAX];
     char *field_text;
@@ -78,6 +80,7 @@ static void import_free(import *im)
     for (size_t i = 0; i < im->field_count; i++) {
         sop_json_path_free(im->fields[i]);
     }
+    sop_json_path_free(im->records);
     sop_free(im->field_text);
     sop_free(im->entries);
     if (im->bad != NULL) (void)fclose(im->bad);
@@ -115,6 +118,29 @@ static int fields_parse(import *im, const char *text)
         im->field_count++;
     }
     return im->field_count == 0 ? cli_usage_error(im->args, "--key is empty") : CLI_OK;
+}
+
+/* --records: where the array of records lies, written as a field of --key is. */
+static int records_parse(import *im)
+{
+    sop_error err = {0};
+    const char *path = cli_value(im->args, "records");
+    im->style.text_only = cli_flag(im->args, "text");
+    im->style.no_header = cli_flag(im->args, "no-header");
+    if (path == NULL) return CLI_OK;
+    char *pointer = sop_alloc(strlen(path) + 2);
+    if (pointer == NULL) return cli_error(im->args, "out of memory");
+    int dotted = path[0] != '/';
+    pointer[0] = '/';
+    memcpy(pointer + dotted, path, strlen(path) + 1);
+    for (char *p = pointer; dotted && *p != '\0'; p++) {
+        if (*p == '.') *p = '/';
+    }
+    sop_status status = sop_json_path_new(sop_str(pointer), &im->records, &err);
+    sop_free(pointer);
+    im->style.records = im->records;
+    return status == SOP_OK ? CLI_OK
+                            : cli_usage_error(im->args, "--records %s: not a field name", path);
 }
 
 static int key_problem(import_record *record, const import *im, size_t field, const char *what)
@@ -220,18 +246,17 @@ static int record_add(import *im, import_record *record, int copy_value)
     return cli_fail(im->args, SOP_CANCELLED, NULL);
 }
 
-static int records_read(import *im, sop_slice data, int format)
+static int records_read(import *im, sop_slice data)
 {
     import_reader reader;
     import_record record;
     int code = CLI_OK;
-    int bad_header = import_reader_init(&reader, data, format, cli_flag(im->args, "text"),
-                                        cli_flag(im->args, "no-header"));
+    int bad_header = import_reader_init(&reader, data, &im->style);
     if (bad_header) {
         code = cli_error(im->args, "%s: %s; nothing was imported", im->source, reader.problem);
     }
     /* Slices of NDJSON and JSON point into the input; those of tables into a buffer that is used again. */
-    int copy = format == IMPORT_CSV || format == IMPORT_TSV;
+    int copy = im->style.format == IMPORT_CSV || im->style.format == IMPORT_TSV;
     while (code == CLI_OK && !(im->need_decimals && im->may_choose) &&
            import_reader_next(&reader, &record)) {
         if (im->field_count == 0 && reader.column_count != 0) {
@@ -252,9 +277,9 @@ static int records_read(import *im, sop_slice data, int format)
 }
 
 /* Reads all records; where a key turns out to need decimals and the store is free to have them, from the beginning again. */
-static int records_gather(import *im, sop_slice data, int format)
+static int records_gather(import *im, sop_slice data)
 {
-    int code = records_read(im, data, format);
+    int code = records_read(im, data);
     if (code != CLI_OK || !im->need_decimals || !im->may_choose) return code;
     blocks_free(im);
     im->count = im->bad_count = 0;
@@ -264,7 +289,7 @@ static int records_gather(import *im, sop_slice data, int format)
         return cli_error(im->args, "%s: cannot begin again", cli_value(im->args, "skip-bad"));
     }
     if (im->bad != NULL) rewind(im->bad);
-    return records_read(im, data, format);
+    return records_read(im, data);
 }
 
 static int slice_order(sop_slice a, sop_slice b)
@@ -440,15 +465,14 @@ store_look(import *im, sop_db *db, const char *name, sop_txn **txn_out, sop_stor
 }
 
 /* One string field gives plain text keys; anything else keys of typed parts. */
-static void keys_choose(import *im, sop_slice data, int format)
+static void keys_choose(import *im, sop_slice data)
 {
     im->keys = im->field_count > 1 ? CLI_KEYS_TUPLE : CLI_KEYS_TEXT;
     if (im->field_count != 1) return;
     import_reader reader;
     import_record record;
     sop_json_value value;
-    int bad = import_reader_init(&reader, data, format, cli_flag(im->args, "text"),
-                                 cli_flag(im->args, "no-header"));
+    int bad = import_reader_init(&reader, data, &im->style);
     while (!bad && import_reader_next(&reader, &record)) {
         if (record.problem[0] != '\0' ||
             sop_json_pick(record.json, im->fields[0], &value) != SOP_OK) {
@@ -461,7 +485,7 @@ static void keys_choose(import *im, sop_slice data, int format)
 }
 
 /* The database is made only when all records are known to be good. */
-static int import_into(import *im, sop_slice data, int format)
+static int import_into(import *im, sop_slice data)
 {
     const cli_args *args = im->args;
     sop_db *db = NULL;
@@ -469,11 +493,11 @@ static int import_into(import *im, sop_slice data, int format)
     sop_store *store = NULL;
     int code = cli_open_if_there(args, args->positional[0], &db);
     if (code != CLI_OK) return code;
-    keys_choose(im, data, format);
+    keys_choose(im, data);
     if (db != NULL) code = store_look(im, db, args->positional[1], &txn, &store);
     cli_interrupt_txn(txn);
     im->may_choose = store == NULL || im->describe;
-    if (code == CLI_OK) code = records_gather(im, data, format);
+    if (code == CLI_OK) code = records_gather(im, data);
     if (code == CLI_OK) code = entries_sort(im);
     if (code == CLI_OK && db == NULL) code = cli_open(args, args->positional[0], 1, &db);
     if (code == CLI_OK) {
@@ -495,10 +519,10 @@ import im = {.args = args };
     im.source = path == NULL ? "standard input" : path;
     char *data = NULL;
     size_t size = 0;
-    int format = IMPORT_NDJSON;
     int code = key == NULL ? CLI_OK : fields_parse(&im, key);
+    if (code == CLI_OK) code = records_parse(&im);
     if (code == CLI_OK) code = import_file_read(args, path, &data, &size);
-    if (code == CLI_OK) code = import_format(args, path, (sop_slice){data, size}, &format);
+    if (code == CLI_OK) code = import_format(args, path, (sop_slice){data, size}, &im.style.format);
     if (code == CLI_OK && bad != NULL) {
         im.bad = fopen(bad, "w");
         if (im.bad == NULL) {
@@ -507,7 +531,7 @@ import im = {.args = args };
     }
     if (code == CLI_OK) {
         cli_progress_begin(&im.progress, args, "importing");
-        code = import_into(&im, (sop_slice){data, size}, format);
+        code = import_into(&im, (sop_slice){data, size});
         cli_progress_end(&im.progress);
     }
     if (code == CLI_OK && !args->quiet) {

@@ -14,6 +14,7 @@ typedef struct {
     int keys;
     int values_are_json;
     size_t width; /* columns of the terminal; 0: whole lines, with a tab between key and value */
+    sop_json_writer line; /* room for a value on one line */
     char key_text[8 * SOP_KEY_SIZE_MAX];
 } scan_style;
 
@@ -38,8 +39,7 @@ static void print_row(scan_style *style, sop_slice key, sop_slice value)
             cli_print_spaces(stdout, used, used < KEY_COLUMN ? KEY_COLUMN : used + 2);
             used = used < KEY_COLUMN ? KEY_COLUMN : used + 2;
         }
-        cli_print_cut(stdout, value, style->values_are_json ? CLI_SHOW_JSON : CLI_SHOW_VALUE,
-                      style->width - used);
+        cli_print_cut(stdout, value, CLI_SHOW_VALUE, style->width - used);
     }
     (void)fputc('\n', stdout);
 }
@@ -49,7 +49,7 @@ static void print_line(const scan_style *style, sop_slice key, sop_slice value)
     if (!style->values_only) cli_key_print(stdout, style->keys, key, 0);
     if (!style->keys_only) {
         if (!style->values_only) (void)fputc('\t', stdout);
-        cli_print_text(stdout, value, style->values_are_json ? CLI_SHOW_JSON : CLI_SHOW_VALUE);
+        cli_print_text(stdout, value, CLI_SHOW_VALUE);
     }
     (void)fputc('\n', stdout);
 }
@@ -70,6 +70,7 @@ static int scan_print(cli_session *s, sop_cursor *cursor, scan_style *style)
         }
     }
     if (status != SOP_OK) return cli_session_fail(s, status);
+    if (style->values_are_json && !too_large) value = cli_one_line(&style->line, value);
     if (s->args->json) {
         (void)printf("{\"key\":");
         cli_key_print(stdout, style->keys, key, 1);
@@ -163,7 +164,9 @@ int cmd_scan(const cli_args *args)
     style.values_are_json = cli_values_are_json(s.store);
     if (!cli_flag(args, "wide")) style.width = cli_terminal_width();
     code = cli_range_parse(&s, &range);
+    sop_json_writer_init(&style.line, 0);
     if (code == CLI_OK) code = scan_run(&s, &style, &range);
+    sop_json_writer_deinit(&style.line);
     cli_range_free(&range);
     return cli_session_close(&s, code);
 }

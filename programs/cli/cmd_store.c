@@ -188,7 +188,7 @@ static int info_db(const cli_session *s)
         {"stores", "stores", CLI_NUMBER, info.stores, {0}},
         {"tip", "newest commit", CLI_NUMBER, info.tip, {0}},
         {"durable", "durable up to", CLI_NUMBER, info.durable, {0}},
-        {"base", "checkpoint of", CLI_NUMBER, info.base, {0}},
+        {"base", "last checkpoint", CLI_NUMBER, info.base, {0}},
     };
     cli_figures_print(s->args, figures, sizeof figures / sizeof figures[0]);
     return CLI_OK;
@@ -264,11 +264,11 @@ int cmd_stat(const cli_args *args)
     if (status != SOP_OK) return cli_close(args, db, cli_fail(args, status, &err));
     const cli_figure figures[] = {
         {"segments", "segments", CLI_NUMBER, stats.segments, {0}},
-        {"segment_bytes", "their size", CLI_BYTES, stats.segment_bytes, {0}},
-        {"live_bytes", "of that in use", CLI_BYTES, stats.live_bytes, {0}},
+        {"segment_bytes", "segments on disk", CLI_BYTES, stats.segment_bytes, {0}},
+        {"live_bytes", "segments in use", CLI_BYTES, stats.live_bytes, {0}},
         {"log_pending_bytes", "log since checkpoint", CLI_BYTES, stats.log_pending_bytes, {0}},
         {"memtable_items", "changes in memory", CLI_NUMBER, stats.memtable_items, {0}},
-        {"memtable_bytes", "their memory", CLI_BYTES, stats.memtable_bytes, {0}},
+        {"memtable_bytes", "memory of changes", CLI_BYTES, stats.memtable_bytes, {0}},
         {"oldest_snapshot", "oldest snapshot", CLI_NUMBER, stats.oldest_snapshot, {0}},
     };
     cli_figures_print(args, figures, sizeof figures / sizeof figures[0]);

@@ -16,19 +16,23 @@ typedef struct {
 } import_record;
 
 typedef struct {
+    int format;
+    int text_only;                /* CSV, TSV: every cell is a string */
+    int no_header;                /* CSV, TSV */
+    const sop_json_path *records; /* JSON: where the array lies; NULL: at the top */
+} import_style;
+
+typedef struct {
     const char *data;
     size_t size;
     size_t at;
     size_t line;
-    int format;
-    int text_only; /* CSV, TSV: every cell is a string */
-    int started;
+    import_style style;
     char separator;
     sop_json_iter array; /* JSON */
     size_t line_at;      /* byte up to which lines were counted */
     sop_slice *columns;  /* CSV, TSV: names, from malloc */
     size_t column_count;
-    int no_header;
     sop_json_writer writer;
     char *cell; /* a cell without its quotes */
     size_t cell_capacity;
@@ -40,8 +44,7 @@ int import_file_read(const cli_args *args, const char *path, char **data_out, si
 /* By name of format or ending of the file, else by the first character. */
 int import_format(const cli_args *args, const char *path, sop_slice data, int *format_out);
 /* 0: ok; 1: the header is bad, see reader->problem. */
-int import_reader_init(
-    import_reader *reader, sop_slice data, int format, int text_only, int no_header);
+int import_reader_init(import_reader *reader, sop_slice data, const import_style *style);
 /* 1: a record; 0: the end. */
 int import_reader_next(import_reader *reader, import_record *record);
 void import_reader_deinit(import_reader *reader);

@@ -50,6 +50,15 @@ static int ends_with(const char *path, const char *ending)
     return n >= m && strcmp(path + n - m, ending) == 0;
 }
 
+/* One object over several lines, which is no NDJSON. */
+static int spans_lines(sop_slice data)
+{
+    const char *end = memchr(data.data, '\n', data.size);
+    size_t size = end == NULL ? data.size : (size_t)(end - (const char *)data.data);
+    return sop_json_check((sop_slice){data.data, size}, NULL, NULL, NULL) != SOP_OK &&
+           sop_json_check(data, NULL, NULL, NULL) == SOP_OK;
+}
+
 int import_format(const cli_args *args, const char *path, sop_slice data, int *format_out)
 {
     static const char *const names[] = {"ndjson", "json", "csv", "tsv"};
@@ -71,6 +80,8 @@ int import_format(const cli_args *args, const char *path, sop_slice data, int *f
     char first = '{';
     if (i < data.size) first = p[i];
     *format_out = first == '[' ? IMPORT_JSON : first == '{' ? IMPORT_NDJSON : IMPORT_CSV;
+    if (first == '{' && spans_lines((sop_slice){p + i, data.size - i})) *format_out = IMPORT_JSON;
+    if (cli_flag(args, "records")) *format_out = IMPORT_JSON;
     if (path != NULL && ends_with(path, ".csv")) *format_out = IMPORT_CSV;
     if (path != NULL && ends_with(path, ".tsv")) *format_out = IMPORT_TSV;
     return CLI_OK;
@@ -128,6 +139,17 @@ static int json_next(import_reader *r, import_record *record)
     return 1;
 }
 
+/* The only member of an object, where it is an array. 0: it is not so. */
+static int only_array(const sop_json_value *object, sop_json_value *array_out)
+{
+    sop_json_iter iter;
+    sop_slice name;
+    sop_json_value more;
+    sop_json_iter_init(&iter, object);
+    return sop_json_next(&iter, &name, array_out) == SOP_OK &&
+           sop_json_next(&iter, &name, &more) == SOP_NOT_FOUND && array_out->type == SOP_JSON_ARRAY;
+}
+
 static int json_begin(import_reader *r, sop_slice data)
 {
     sop_json_position where = {0};
@@ -137,8 +159,18 @@ static int json_begin(import_reader *r, sop_slice data)
                        where.column, where.reason == NULL ? "not JSON" : where.reason);
         return 1;
     }
-    if (sop_json_read(data, &value) != SOP_OK || value.type != SOP_JSON_ARRAY) {
-        (void)snprintf(r->problem, sizeof r->problem, "line 1: not an array of records");
+    sop_status status = r->style.records == NULL ? sop_json_read(data, &value)
+                                                 : sop_json_pick(data, r->style.records, &value);
+    sop_json_value inner;
+    if (status == SOP_OK && value.type == SOP_JSON_OBJECT && r->style.records == NULL &&
+        only_array(&value, &inner)) {
+        value = inner;
+    }
+    if (status != SOP_OK || value.type != SOP_JSON_ARRAY) {
+        (void)snprintf(r->problem, sizeof r->problem, "%s",
+                       r->style.records == NULL
+                           ? "line 1: not an array of records (--records tells where one is)"
+                           : "there is no array where --records says");
         return 1;
     }
     sop_json_iter_init(&r->array, &value);
@@ -185,7 +217,7 @@ static int cell_next(import_reader *r, sop_slice *out, int *last_out, int *quote
 {
     *quoted_out = 0;
     if (!cell_room(r, 1)) return 0;
-    if (r->format == IMPORT_CSV && r->at < r->size && r->data[r->at] == '"') {
+    if (r->style.format == IMPORT_CSV && r->at < r->size && r->data[r->at] == '"') {
         *quoted_out = 1;
         if (!quoted_cell(r, out)) return 0;
     } else {
@@ -236,7 +268,7 @@ static int header_read(import_reader *r)
         int quoted;
         char numbered[16];
         if (!cell_next(r, &cell, &last, &quoted)) return 1;
-        if (r->no_header) {
+        if (r->style.no_header) {
             (void)snprintf(numbered, sizeof numbered, "c%zu", r->column_count + 1);
             cell = sop_str(numbered);
         }
@@ -245,7 +277,7 @@ static int header_read(import_reader *r)
             return 1;
         }
     }
-    if (r->no_header) {
+    if (r->style.no_header) {
         r->at = at;
         r->line = line;
     }
@@ -254,7 +286,7 @@ static int header_read(import_reader *r)
 
 static void cell_write(import_reader *r, sop_slice cell, int quoted)
 {
-    int number = !quoted && !r->text_only && cell.size != 0 &&
+    int number = !quoted && !r->style.text_only && cell.size != 0 &&
                  sop_json_number_classify(cell) != SOP_JSON_NUMBER_BAD;
     if (number) {
         sop_json_raw(&r->writer, cell);
@@ -307,14 +339,12 @@ static int csv_next(import_reader *r, import_record *record)
 
 /* ---- the reader ---- */
 
-int import_reader_init(
-    import_reader *reader, sop_slice data, int format, int text_only, int no_header)
+int import_reader_init(import_reader *reader, sop_slice data, const import_style *style)
 {
+    int format = style->format;
     *reader = (import_reader){.data = data.data,
                               .size = data.size,
-                              .format = format,
-                              .text_only = text_only,
-                              .no_header = no_header,
+                              .style = *style,
                               .separator = format == IMPORT_TSV ? '\t' : ','};
     sop_json_writer_init(&reader->writer, 0);
     /* A byte order mark, as spreadsheets write it. */
@@ -332,7 +362,7 @@ int import_reader_next(import_reader *reader, import_record *record)
 {
     record->problem[0] = '\0';
     record->json = (sop_slice){"", 0};
-    switch (reader->format) {
+    switch (reader->style.format) {
     case IMPORT_NDJSON:
         return ndjson_next(reader, record);
     case IMPORT_JSON:

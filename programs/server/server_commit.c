@@ -2,6 +2,7 @@
 /* Commits: many operations, one transaction, every condition checked inside it. */
 #include "server/server_commit.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -18,7 +19,11 @@ static const char *const CLASHES[] = {"", "changed", "deleted", "exists"};
 void server_commit_problem(server_commit *c, size_t op, const char *path, const char *message)
 {
     sop_json_writer *out = &c->problems;
-    if (c->problem_count++ == 0) sop_json_array_begin(out);
+    if (c->problem_count++ == 0) {
+        sop_json_array_begin(out);
+        (void)snprintf(c->first_problem, sizeof c->first_problem, "operation %zu: %s", op + 1,
+                       message);
+    }
     if (c->problem_count > SERVER_PROBLEMS_MAX) return;
     sop_json_object_begin(out);
     sop_json_key(out, sop_str("op"));
@@ -175,7 +180,6 @@ static sop_status ops_read(server_commit *c, const sop_json_value *list, sop_err
         status = sop_json_next(&iter, &label, &wire);
         if (status == SOP_OK) status = op_read(c, &wire, i, err);
     }
-    if (status == SOP_OK && c->problem_count == 0) status = doubles_check(c, err);
     return status;
 }
 
@@ -387,8 +391,8 @@ static int problems_answer(server_commit *c)
     sop_json_key(out, sop_str("code"));
     sop_json_string(out, sop_str("invalid_ops"));
     sop_json_key(out, sop_str("message"));
-    sop_json_string(out, sop_str(c->problem_count == 1 ? "one operation is not valid"
-                                                       : "some operations are not valid"));
+    sop_json_string(out, server_is_utf8(sop_str(c->first_problem)) ? sop_str(c->first_problem)
+                                                                   : sop_str("not valid"));
     sop_json_object_end(out);
     sop_json_key(out, sop_str("problems"));
     sop_json_raw(out, list);
@@ -536,12 +540,13 @@ static sop_status attempt(server_commit *c, sop_txn *txn, sop_error *err)
     return status;
 }
 
-/* Attempts until the transaction commits, or there is another answer. */
-static int commit_run(server_commit *c)
+int server_commit_run(server_commit *c)
 {
     server_request *r = c->r;
     sop_txn *txn;
-    sop_status status = sop_txn_begin(r->db, SOP_TXN_WRITE, &txn, &r->err);
+    sop_status status = doubles_check(c, &r->err);
+    if (status == SOP_OK && c->problem_count > 0) return problems_answer(c);
+    if (status == SOP_OK) status = sop_txn_begin(r->db, SOP_TXN_WRITE, &txn, &r->err);
     if (status != SOP_OK) return server_fail(r, status, &r->err);
     for (int i = 0; i < ATTEMPTS_MAX; i++) {
         r->err.message[0] = '\0';
@@ -566,19 +571,31 @@ static int commit_run(server_commit *c)
     return c->answer;
 }
 
-int server_commit_make(server_request *r)
+server_commit *server_commit_new(server_request *r)
 {
     server_commit *c = sop_alloc_zeroed(sizeof *c);
-    if (c == NULL) return server_fail(r, SOP_NO_MEMORY, NULL);
+    if (c == NULL) return NULL;
     c->r = r;
     c->message = sop_slice_of("", 0);
     sop_json_writer_init(&c->problems, 0);
-    int status = commit_read(c);
-    if (status == 0 && c->problem_count > 0) status = problems_answer(c);
-    if (status == 0) status = commit_run(c);
+    return c;
+}
+
+void server_commit_free(server_commit *c)
+{
     sop_json_writer_deinit(&c->problems);
     sop_arena_deinit(&c->arena);
     sop_free(c->ops);
     sop_free(c);
+}
+
+int server_commit_make(server_request *r)
+{
+    server_commit *c = server_commit_new(r);
+    if (c == NULL) return server_fail(r, SOP_NO_MEMORY, NULL);
+    int status = commit_read(c);
+    if (status == 0 && c->problem_count > 0) status = problems_answer(c);
+    if (status == 0) status = server_commit_run(c);
+    server_commit_free(c);
     return status;
 }

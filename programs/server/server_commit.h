@@ -64,9 +64,15 @@ typedef struct {
     size_t clash_count;
     sop_json_writer problems; /* elements of an array, separated */
     size_t problem_count;
+    char first_problem[200];
     int answer; /* status of an answer that is made already, or 0 */
 } server_commit;
 
+/* NULL when out of memory. */
+server_commit *server_commit_new(server_request *r);
+void server_commit_free(server_commit *c);
+/* Attempts until the transaction commits, or there is another answer. Returns its status of HTTP. */
+int server_commit_run(server_commit *c);
 /* Notes a problem of one operation. */
 void server_commit_problem(server_commit *c, size_t op, const char *path, const char *message);
 

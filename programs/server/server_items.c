@@ -48,6 +48,7 @@ typedef struct {
 typedef struct {
     server_request *r;
     const page_request *ask;
+    uint64_t limit; /* items of this page */
     server_store_traits traits;
     sop_store *store;
     sop_cursor *cursor;
@@ -161,7 +162,7 @@ static sop_status current_write(page *p)
 
 static int page_full(const page *p)
 {
-    return p->count >= p->ask->limit || p->out->size > PAGE_BYTES_MAX;
+    return p->count >= p->limit || p->out->size > PAGE_BYTES_MAX;
 }
 
 /* Item by item, the first of which the cursor stands on. */
@@ -190,7 +191,7 @@ static sop_status walk(page *p)
     if (p->traits.duplicates) return walk_single(p);
     sop_status status = current_write(p);
     while (status == SOP_OK && !page_full(p)) {
-        size_t wanted = (size_t)p->ask->limit - p->count;
+        size_t wanted = (size_t)p->limit - p->count;
         size_t got = 0;
         if (wanted > SCAN_BATCH) wanted = SCAN_BATCH;
         status = sop_cursor_read(p->cursor, 1, items, wanted, &got);
@@ -233,7 +234,8 @@ static sop_status seek_before(page *p, sop_slice key)
     sop_status status = sop_cursor_seek(p->cursor, key, SOP_SEEK_LT);
     if (status == SOP_OK) status = sop_cursor_rank(p->cursor, &rank);
     if (status != SOP_OK) return status;
-    return sop_cursor_seek_rank(p->cursor, rank + 1 > p->ask->limit ? rank + 1 - p->ask->limit : 0);
+    if (rank + 1 < p->limit) p->limit = rank + 1;
+    return sop_cursor_seek_rank(p->cursor, rank + 1 - p->limit);
 }
 
 /* Where the page begins. *found_out: with key, whether it is there. SOP_NOT_FOUND: an empty page. */
@@ -531,7 +533,7 @@ int server_items_list(server_request *r)
     }
     if (refused == 0) refused = server_store_enter(r, r->names[2], &txn, &store, &info);
     if (refused == 0) {
-        page p = {.r = r, .ask = &ask, .store = store, .out = &r->out};
+        page p = {.r = r, .ask = &ask, .limit = ask.limit, .store = store, .out = &r->out};
         server_store_traits_read(&info, &p.traits);
         if (ask.lines) r->type = "application/x-ndjson";
         sop_status status = sop_cursor_open(store, &p.cursor);

@@ -121,7 +121,7 @@ int server_page_get(server_request *r)
     const char *path = path_of(r);
     /* Addresses of the page's own: /, /r/..., and whatever it may think of, are the one document. */
     int is_file = strchr(path, '.') != NULL && strncmp(path, "/r/", 3) != 0;
-    if (!is_file) path = "/index.html";
+    if (!is_file && path[0] != '\0') path = "/index.html";
     if (r->server->page_path != NULL) {
         int status = file_answer(r, path);
         if (status != 0) return status;

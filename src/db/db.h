@@ -82,6 +82,6 @@ SOP_MUST_CHECK sop_status sop_db_store_spec_set(sop_store *store, sop_slice spec
 
 /* The name of the store of an index: id of its store, its name. */
 #define SOP_INDEX_NAME_FORMAT "sop:index:%llu:%s"
-#define SOP_SPEC_SIZE_MAX     7168 /* bytes; with name and attributes it must fit into a leaf */
+#define SOP_SPEC_SIZE_MAX     (1 << 20) /* bytes */
 
 #endif

@@ -87,11 +87,8 @@ sop_status sop_catalogue__get(sop_txn *txn, sop_slice key, sop_slice *out)
     sop_view_value value;
     status = sop_view_get(&view, key, &value, &core->error);
     if (status != SOP_OK) return status;
-    if (value.is_reference) {
-        return sop_fail(&core->error, SOP_CORRUPT, "catalogue: a row is a large value");
-    }
-    *out = value.bytes;
-    return SOP_OK;
+    sop_value_source source = {sop_engine_blobs(core->engine), sop_core_segments(core)};
+    return sop_catalogue_row_bytes(source, value.bytes, value.is_reference, out, &core->error);
 }
 
 static sop_status row_get(sop_txn *txn, uint64_t id, sop_catalogue_row *out)
@@ -140,6 +137,22 @@ catalogue_write(sop_txn *txn, sop_slice key, sop_slice value, int present, int b
                           present ? SOP_RECORD_PRESENT : 0u, below);
 }
 
+/* A row that would crowd a leaf: many attributes, or a load of very many segments. */
+static sop_status large_row_write(sop_txn *txn, sop_slice key, sop_slice row, int below)
+{
+    sop_core *core = &txn->core;
+    uint8_t reference[SOP_VALUE_REFERENCE_SIZE];
+    if (row.size > SOP_CATALOGUE_ROW_MAX) {
+        return sop_fail(&core->error, SOP_TOO_LARGE, "catalogue: a row of %zu bytes, at most %u",
+                        row.size, SOP_CATALOGUE_ROW_MAX);
+    }
+    sop_status status = sop_value__make(core, row, reference);
+    if (status != SOP_OK) return status;
+    core->has_references = 1;
+    return sop_core_write(core, SOP_CATALOGUE_STORE, key, sop_slice_of(reference, sizeof reference),
+                          SOP_RECORD_PRESENT | SOP_RECORD_REFERENCE, below);
+}
+
 static sop_status row_write(sop_txn *txn, const sop_catalogue_row *row, int below)
 {
     uint8_t key[SOP_CATALOGUE_ROW_KEY_SIZE];
@@ -147,7 +160,10 @@ static sop_status row_write(sop_txn *txn, const sop_catalogue_row *row, int belo
     size_t size;
     sop_catalogue_row_key(row->id, key);
     sop_status status = sop_catalogue_row_encode(row, &bytes, &size, &txn->core.error);
-    if (status == SOP_OK) {
+    if (status == SOP_OK && size > SOP_CATALOGUE_ROW_INLINE_MAX) {
+        status =
+            large_row_write(txn, sop_slice_of(key, sizeof key), sop_slice_of(bytes, size), below);
+    } else if (status == SOP_OK) {
         status = catalogue_write(txn, sop_slice_of(key, sizeof key), sop_slice_of(bytes, size), 1,
                                  below);
     }
@@ -186,7 +202,6 @@ static sop_status id_next(sop_txn *txn, uint64_t *id_out)
     return catalogue_write(txn, sop_slice_of(key, 1), sop_slice_of(value, 8), 1, below);
 }
 
-/* A row lies in a leaf with name and attributes, so these cannot be longer than a leaf's value. */
 static sop_status attributes_check(sop_slice attributes, sop_error *err)
 {
     if (attributes.size > SOP_ATTRIBUTES_SIZE_MAX) {

@@ -128,18 +128,20 @@ static sop_status made_note(sop_changes *changes, const sop_catalogue_row *row)
     return SOP_OK;
 }
 
+/* A snapshot of now: it says which stores have duplicates, and keeps mapped what the log names. */
+static sop_status catalogue_begin(sop_changes *changes)
+{
+    if (changes->catalogue != NULL) return SOP_OK;
+    return sop_txn_begin(changes->db, SOP_TXN_READ, &changes->catalogue, &changes->error);
+}
+
 /* The catalogue of now knows the store unless it was dropped meanwhile. */
 static sop_status form_find(sop_changes *changes, uint64_t id)
 {
     sop_store *store;
     if (changes->form.store == id) return SOP_OK;
-    sop_status status = SOP_OK;
-    if (changes->catalogue == NULL) {
-        status = sop_txn_begin(changes->db, SOP_TXN_READ, &changes->catalogue, &changes->error);
-        if (status != SOP_OK) return status;
-    }
     changes->form = (store_form){id, FORM_UNKNOWN};
-    status = sop_store_open_id(changes->catalogue, id, &store);
+    sop_status status = sop_store_open_id(changes->catalogue, id, &store);
     if (status == SOP_OK) {
         changes->form.form = store->duplicates ? FORM_DUPLICATES : FORM_PLAIN;
         return SOP_OK;
@@ -193,8 +195,20 @@ static sop_status catalogue_push(sop_changes *changes, const sop_wal_item *item,
         return change_push(changes, change);
     }
     sop_catalogue_row row;
+    sop_slice bytes;
+    sop_value_source source = {sop_engine_blobs(changes->db->engine),
+                               sop_core_segments(&changes->catalogue->core)};
     sop_status status =
-        sop_catalogue_row_decode(change.store_id, item->value, &row, &changes->error);
+        sop_catalogue_row_bytes(source, item->value, item->is_reference, &bytes, &changes->error);
+    /* One that was replaced since may be gone. */
+    if (status != SOP_OK && item->is_reference) {
+        return sop_fail(&changes->error, SOP_SNAPSHOT_TOO_OLD,
+                        "changes: the row of store %llu is no longer kept",
+                        (unsigned long long)change.store_id);
+    }
+    if (status == SOP_OK) {
+        status = sop_catalogue_row_decode(change.store_id, bytes, &row, &changes->error);
+    }
     if (status != SOP_OK) return status;
     change.key = row.name;
     change.kind = item->op == SOP_WAL_UPDATE ? SOP_CHANGE_STORE_ALTER
@@ -227,12 +241,21 @@ static sop_status txn_push(sop_changes *changes, const sop_wal_txn_view *txn)
     change.wall_ns = txn->head.wall_ns;
     memcpy(change.txn.bytes, txn->head.incarnation, 16);
     sop_put_u64le(change.txn.bytes + 16, txn->head.counter);
-    sop_wal_items items;
-    sop_wal_items_init(&items, txn);
+    sop_status status = catalogue_begin(changes);
+    if (status != SOP_OK) return status;
+    sop_run_items items;
+    sop_run_items_init(&items, txn, sop_engine_blobs(changes->db->engine),
+                       sop_core_segments(&changes->catalogue->core));
     for (;;) {
         sop_wal_item item;
-        sop_status status = sop_wal_items_next(&items, &item, &changes->error);
+        status = sop_run_items_next(&items, &item, &changes->error);
         if (status == SOP_NOT_FOUND) break;
+        /* Runs are kept for log_keep bytes of their own. */
+        if (items.lost) {
+            return sop_fail(&changes->error, SOP_SNAPSHOT_TOO_OLD,
+                            "changes: what transaction %llu wrote is no longer kept",
+                            (unsigned long long)txn->seq);
+        }
         if (status == SOP_OK) status = item_push(changes, &item, change);
         if (status != SOP_OK) return status;
     }

@@ -97,6 +97,8 @@ SOP_MUST_CHECK sop_status sop_store__write(sop_store *store,
                                            sop_slice stored_key,
                                            sop_slice value,
                                            int below);
+/* Writes a large value; reference: SOP_VALUE_REFERENCE_SIZE bytes. Whoever writes that sets has_references. */
+SOP_MUST_CHECK sop_status sop_value__make(sop_core *core, sop_slice value, uint8_t *reference);
 SOP_MUST_CHECK sop_status sop_store__remove_stored(sop_store *store, sop_slice stored_key);
 /* The state of a stored key; records the read unless the transaction wrote the key itself. */
 SOP_MUST_CHECK sop_status sop_store__lookup(sop_store *store,

@@ -146,9 +146,8 @@ sop_status sop_store__value_out(sop_store *store, sop_view_value value, sop_slic
     return status == SOP_UNSUPPORTED ? large_copy(store, reference, size, out) : status;
 }
 
-static sop_status reference_make(sop_store *store, sop_slice value, uint8_t *reference)
+sop_status sop_value__make(sop_core *core, sop_slice value, uint8_t *reference)
 {
-    sop_core *core = &store->txn->core;
     sop_value_stream *stream;
     sop_status status = sop_value_stream_open(sop_engine_blobs(core->engine),
                                               sop_core_segments(core), NULL, &stream, &core->error);
@@ -175,7 +174,7 @@ sop_status sop_store__write(sop_store *store, sop_slice stored_key, sop_slice va
                         value.size);
     }
     uint8_t reference[SOP_VALUE_REFERENCE_SIZE];
-    sop_status status = reference_make(store, value, reference);
+    sop_status status = sop_value__make(core, value, reference);
     if (status != SOP_OK) return status;
     core->has_references = 1;
     return sop_core_write(core, store->id, stored_key, sop_slice_of(reference, sizeof reference),

@@ -68,6 +68,12 @@ void sop_segment_row_encode(const sop_segment_row *row, uint8_t out[SOP_SEGMENT_
 void sop_segment_row_decode(const uint8_t in[SOP_SEGMENT_ROW_SIZE], sop_segment_row *out);
 
 void sop_catalogue_row_key(uint64_t id, uint8_t out[SOP_CATALOGUE_ROW_KEY_SIZE]);
+/* A row above this lies apart from its leaf, as a large value of one extent. */
+#define SOP_CATALOGUE_ROW_INLINE_MAX 8192u
+#define SOP_CATALOGUE_ROW_MAX        SOP_VALUE_EXTENT_MAX
+/* The bytes of a row from the value that store 0 has: itself, or in the map of a segment. */
+SOP_MUST_CHECK sop_status sop_catalogue_row_bytes(
+    sop_value_source source, sop_slice value, int is_reference, sop_slice *out, sop_error *err);
 /* Bytes of the row, from sop_alloc; the caller frees. */
 SOP_MUST_CHECK sop_status sop_catalogue_row_encode(const sop_catalogue_row *row,
                                                    uint8_t **bytes_out,
@@ -154,6 +160,45 @@ const sop_engine_options *sop_engine_options_get(const sop_engine *engine);
 uint64_t sop_engine_durable_seq(const sop_engine *engine);
 /* Sleeps until something newer than seq is durable, at most timeout_ns. */
 void sop_engine_wait_newer(sop_engine *engine, uint64_t seq, uint64_t timeout_ns);
+
+/* ---- items of the log ---- */
+
+/* A sorted run that the log names: what was written of a very large transaction before its commit. */
+typedef sop_status (*sop_run_fn)(sop_address address, void *context);
+
+/* Walks the items of a logged transaction as they were applied, those of its runs included. */
+typedef struct {
+    sop_run_fn note; /* called for each run before its items; NULL: none */
+    void *context;
+    int lost; /* a run was removed or is missing; then the status is SOP_CORRUPT */
+    /* private */
+    sop_blobs *blobs;
+    const sop_segments *segments;
+    sop_wal_items items; /* of the frame */
+    sop_wal_items frame; /* the same again, beside the runs */
+    sop_wal_item beside;
+    int has_beside;
+    int beside_ended;
+    sop_address run;
+    uint64_t store;
+    uint32_t left; /* items of the run still to come */
+    const uint8_t *at;
+    const uint8_t *end;
+} sop_run_items;
+/* segments: of any base; runs that it does not hold are looked up by name. */
+void sop_run_items_init(sop_run_items *items,
+                        const sop_wal_txn_view *txn,
+                        sop_blobs *blobs,
+                        const sop_segments *segments);
+/* SOP_NOT_FOUND at the end. The slices are valid while the frame is, and the set of segments is held. */
+SOP_MUST_CHECK sop_status sop_run_items_next(sop_run_items *items,
+                                             sop_wal_item *out,
+                                             sop_error *err);
+SOP_MUST_CHECK sop_status sop_run_verify(sop_blobs *blobs,
+                                         const sop_segments *segments,
+                                         sop_address address,
+                                         sop_error *err);
+sop_address sop_run_address(const sop_wal_item *item);
 
 /* ---- transactions ---- */
 

@@ -104,6 +104,21 @@ static uint8_t *put_slice(uint8_t *p, sop_slice s)
     return p + s.size;
 }
 
+sop_status sop_catalogue_row_bytes(
+    sop_value_source source, sop_slice value, int is_reference, sop_slice *out, sop_error *err)
+{
+    *out = value;
+    if (!is_reference) return SOP_OK;
+    sop_status status = sop_value_reference_check(value.data, value.size, err);
+    if (status != SOP_OK) return status;
+    uint64_t size = sop_value_reference_size(value.data);
+    if (size > SOP_CATALOGUE_ROW_MAX) {
+        return sop_fail(err, SOP_CORRUPT, "catalogue: a row of %llu bytes",
+                        (unsigned long long)size);
+    }
+    return sop_value_reference_map(source.blobs, source.segments, value.data, out, err);
+}
+
 sop_status sop_catalogue_row_encode(const sop_catalogue_row *row,
                                     uint8_t **bytes_out,
                                     size_t *size_out,

@@ -327,6 +327,7 @@ checkpoint_merge(sop_engine *engine, sop_state *state, int *published, sop_error
         if (status == SOP_OK) {
             dead_remove(engine, &dead);
             orphans_remove(engine);
+            sop_engine__runs_trim(engine, engine->last_freeze.seq);
         }
         atomic_fetch_add_explicit(&engine->checkpoint_bytes, merge.bytes_written,
                                   memory_order_relaxed);

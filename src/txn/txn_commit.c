@@ -200,7 +200,8 @@ typedef struct {
     uint64_t seq;
     int unchanged; /* no commit since the snapshot: what was found below still holds */
     uint64_t items;
-    sop_view view; /* the store at the tip */
+    const sop_runs *runs; /* NULL: all items go into the frame */
+    sop_view view;        /* the store at the tip */
     uint64_t store;
 } apply_job;
 
@@ -247,7 +248,17 @@ static sop_status apply_record(apply_job *job, const sop_record *record)
     sop_status status = present_at_tip(job, record, &was);
     if (status != SOP_OK) return status;
     int now = sop_record_present(record) != 0;
-    if (!was && !now) return SOP_OK;
+    int in_run = job->runs != NULL && job->store != SOP_CATALOGUE_STORE;
+    uint8_t run_op = in_run ? sop_runs__op(record) : 0;
+    if (!was && !now) {
+        if (run_op == 0) return SOP_OK;
+        /* It took away what another took away since, without having read it: nothing in a frame says "no item". */
+        job->core->conflict.kind = SOP_CONFLICT_KEY;
+        job->core->conflict.store_id = job->store;
+        return sop_fail(&job->core->error, SOP_CONFLICT,
+                        "store %llu: an item to be removed is gone already",
+                        (unsigned long long)job->store);
+    }
     sop_wal_item item = {
         .store = job->store,
         .op = !now  ? SOP_WAL_REMOVE
@@ -257,7 +268,9 @@ static sop_status apply_record(apply_job *job, const sop_record *record)
         .key = sop_record_key(record),
         .value = now ? sop_record_value(record) : (sop_slice){0},
     };
-    status = sop_wal_item_add(&job->engine->open_buffer, &item);
+    if (!in_run || run_op != item.op) {
+        status = sop_wal_item_add(&job->engine->open_buffer, &item);
+    }
     if (status != SOP_OK) {
         return sop_fail(&job->core->error, status, "commit: the frame cannot take another item");
     }
@@ -386,10 +399,15 @@ static sop_status base_with_loads(sop_core *core, sop_state *state, sop_base **f
     for (const sop_record *r = sop_memcursor_first(&cursor); r != NULL;
          r = sop_memcursor_next(&cursor)) {
         if (r->key_size != SOP_CATALOGUE_ROW_KEY_SIZE || r->bytes[0] != SOP_CATALOGUE_ROW) continue;
-        if (!sop_record_present(r) || (r->flags & SOP_RECORD_REFERENCE) != 0) continue;
+        if (!sop_record_present(r)) continue;
         sop_catalogue_row row;
+        sop_slice bytes;
         uint64_t id = sop_get_u64be(r->bytes + 1);
-        sop_status status = sop_catalogue_row_decode(id, sop_record_value(r), &row, &core->error);
+        sop_value_source source = {core->engine->blobs, core->state->base->segments};
+        sop_status status =
+            sop_catalogue_row_bytes(source, sop_record_value(r),
+                                    (r->flags & SOP_RECORD_REFERENCE) != 0, &bytes, &core->error);
+        if (status == SOP_OK) status = sop_catalogue_row_decode(id, bytes, &row, &core->error);
         if (status != SOP_OK) return status;
         if (row.load_root.size == 0) continue;
         sop_base *next;
@@ -412,8 +430,15 @@ static void live_table_note(sop_engine *engine, uint64_t counter, uint64_t seq)
                      atomic_load_explicit(&engine->lowest_open, memory_order_relaxed), seq);
 }
 
+static sop_status runs_add(sop_core *core, const sop_runs *runs)
+{
+    sop_status status = sop_runs__add(runs, &core->engine->open_buffer);
+    if (status == SOP_OK) return SOP_OK;
+    return sop_fail(&core->error, status, "commit: the frame cannot take another run");
+}
+
 /* Validates and applies under commit_lock; *seq_out is the new seq, or 0 when there was nothing to apply. */
-static sop_status commit_apply(sop_core *core, uint64_t *seq_out)
+static sop_status commit_apply(sop_core *core, const sop_runs *runs, uint64_t *seq_out)
 {
     sop_engine *engine = core->engine;
     *seq_out = 0;
@@ -425,7 +450,7 @@ static sop_status commit_apply(sop_core *core, uint64_t *seq_out)
     if (status != SOP_OK) return status;
 
     uint64_t tip_seq = atomic_load_explicit(&tip->seq, memory_order_relaxed);
-    apply_job job = {.engine = engine, .core = core, .tip = tip, .seq = tip_seq + 1};
+    apply_job job = {.engine = engine, .core = core, .tip = tip, .seq = tip_seq + 1, .runs = runs};
     job.unchanged = tip_seq == core->snapshot_seq;
     sop_txn_token id = sop_core_id(core);
     sop_wal_txn txn = own_txn(engine, SOP_TXN_TYPE_DATA, sop_get_u64le(id.bytes + 16));
@@ -437,6 +462,7 @@ static sop_status commit_apply(sop_core *core, uint64_t *seq_out)
     if (status != SOP_OK) (void)sop_fail(&core->error, status, "commit: out of memory");
     sop_memtable_begin(engine->live->table, job.seq);
     if (status == SOP_OK) status = sop_memtable_stores(core->write_root, apply_store, &job);
+    if (status == SOP_OK && runs != NULL) status = runs_add(core, runs);
     if (status == SOP_OK && core->has_load) status = base_with_loads(core, state, &fresh);
     if (status != SOP_OK || job.items == 0) {
         sop_memtable_revert(engine->live->table);
@@ -560,12 +586,14 @@ static sop_status append_commit(sop_engine *engine, sop_error *err)
 }
 
 /* Validates, applies, and in modes periodic and off writes the frame. *abandons_out: how often the log had failed by then. */
-static sop_status
-commit_publish(sop_core *core, uint64_t *seq_out, uint32_t *abandons_out) SOP_NO_ANALYSIS
+static sop_status commit_publish(sop_core *core,
+                                 const sop_runs *runs,
+                                 uint64_t *seq_out,
+                                 uint32_t *abandons_out) SOP_NO_ANALYSIS
 {
     sop_engine *engine = core->engine;
     commit_lock_enter(core);
-    sop_status status = commit_apply(core, seq_out);
+    sop_status status = commit_apply(core, runs, seq_out);
     if (status == SOP_CONFLICT) engine->conflicts++;
     if (status == SOP_OK && engine->options.sync != SOP_SYNC_FULL) {
         status = append_commit(engine, &core->error);
@@ -576,32 +604,50 @@ commit_publish(sop_core *core, uint64_t *seq_out, uint32_t *abandons_out) SOP_NO
     return status;
 }
 
+static sop_status commit_durably(sop_core *core, const sop_runs *runs, uint64_t *seq_out)
+{
+    sop_engine *engine = core->engine;
+    uint32_t abandons = 0;
+    sop_status status;
+    *seq_out = 0;
+    if (core->has_load) {
+        /* A checkpoint counts on the base not changing under it. */
+        sop_mutex_lock(&engine->checkpoint_lock);
+        status = commit_publish(core, runs, seq_out, &abandons);
+        sop_mutex_unlock(&engine->checkpoint_lock);
+    } else {
+        status = commit_publish(core, runs, seq_out, &abandons);
+    }
+    if (status != SOP_OK) return status;
+    if (engine->options.sync == SOP_SYNC_FULL) {
+        /* Writes that cancel out take no seq; what was read must be durable all the same. */
+        uint64_t upto = *seq_out != 0 ? *seq_out : core->snapshot_seq;
+        return durable_wait(engine, upto, abandons, &core->error);
+    }
+    if (atomic_load_explicit(&engine->durable_waiters, memory_order_relaxed) != 0) {
+        sop_engine__wake(engine);
+    }
+    return SOP_OK;
+}
+
 static sop_status commit_writes(sop_core *core)
 {
     sop_engine *engine = core->engine;
+    sop_runs *runs = NULL;
+    uint64_t seq = 0;
     sop_status status = memory_wait(engine, &core->error);
     if (status == SOP_OK && core->has_references) {
         status = sop_blobs_sync_values(engine->blobs, &core->error);
     }
-    if (status != SOP_OK) return status;
-    int full = engine->options.sync == SOP_SYNC_FULL;
-    uint64_t seq = 0;
-    uint32_t abandons = 0;
-    if (core->has_load) {
-        /* A checkpoint counts on the base not changing under it. */
-        sop_mutex_lock(&engine->checkpoint_lock);
-        status = commit_publish(core, &seq, &abandons);
-        sop_mutex_unlock(&engine->checkpoint_lock);
-    } else {
-        status = commit_publish(core, &seq, &abandons);
-    }
-    if (status != SOP_OK) return status;
-    if (full) {
-        /* Writes that cancel out take no seq; what was read must be durable all the same. */
-        uint64_t upto = seq != 0 ? seq : core->snapshot_seq;
-        status = durable_wait(engine, upto, abandons, &core->error);
-    } else if (atomic_load_explicit(&engine->durable_waiters, memory_order_relaxed) != 0) {
-        sop_engine__wake(engine);
+    if (status == SOP_OK && sop_runs__wanted(core)) status = sop_runs__write(core, &runs);
+    if (status == SOP_OK) status = commit_durably(core, runs, &seq);
+    if (runs != NULL) {
+        if (status == SOP_OK && seq != 0) {
+            sop_runs__committed(runs, seq);
+        } else if (status != SOP_COMMIT_UNKNOWN) {
+            sop_runs__remove(runs);
+        }
+        sop_runs__free(runs);
     }
     if (status == SOP_OK) core->commit_seq = seq;
     return status;

@@ -167,6 +167,7 @@ static void engine_release(sop_engine *engine, int keep_backend)
     sop_free(engine->live_seqs);
     sop_free(engine->value_segments);
     sop_free(engine->orphans);
+    sop_free(engine->runs);
     sop_free(engine->last_freeze.live);
     sop_wal_close(engine->wal);
     sop_blobs_close(engine->blobs);
@@ -234,6 +235,8 @@ static sop_status close_write(sop_engine *engine, sop_error *err)
     sop_error *say = status == SOP_OK ? err : NULL;
     sop_status left = sop_engine__log_special(engine, &leave, &place, say);
     if (left == SOP_OK) left = sop_engine__sync_all(engine, say);
+    /* Once more: the second says that the first is durable, so that damage of it is no torn end. It can be lost without harm. */
+    if (left == SOP_OK) sop_ignore(sop_engine__log_special(engine, &leave, &place, NULL));
     return status == SOP_OK ? spare_full(left) : status;
 }
 

@@ -187,6 +187,13 @@ typedef struct sop_value_segment {
     uint64_t sealed_seq;
 } sop_value_segment;
 
+/* A segment of runs that the log names. */
+typedef struct {
+    uint64_t segment;
+    uint64_t bytes;
+    uint64_t seq;
+} sop_run_segment;
+
 struct sop_engine {
     sop_slots first_slots; /* first: it is aligned to cache lines */
     sop_engine_options options;
@@ -224,6 +231,8 @@ struct sop_engine {
     sop_state *states_oldest; /* queue by seq */
     sop_state *states_newest;
     uint32_t commits_since_reclaim;
+    sop_run_segment *runs; /* oldest first */
+    size_t run_count, run_capacity;
     int joined;
     uint64_t joined_seq; /* of the JOIN */
     uint64_t commits, conflicts;
@@ -318,6 +327,31 @@ void sop_engine__checkpoint_request(sop_engine *engine);
 /* txn_core.c */
 void sop_core__gate_open(sop_core *core);
 void sop_core__snapshot_drop(sop_core *core);
+
+/* txn_run.c */
+typedef struct sop_runs sop_runs;
+/* Whether the write set is so large that it goes to runs. */
+int sop_runs__wanted(const sop_core *core);
+/* Writes all items but those of the catalogue, and syncs them. No lock is held. */
+SOP_MUST_CHECK sop_status sop_runs__write(sop_core *core, sop_runs **out);
+/* The op that a run has for a record; 0: none. */
+uint8_t sop_runs__op(const sop_record *record);
+/* The RUN items, behind all others of the transaction. */
+SOP_MUST_CHECK sop_status sop_runs__add(const sop_runs *runs, sop_wal_buffer *buffer);
+void sop_runs__committed(const sop_runs *runs, uint64_t seq);
+void sop_runs__remove(sop_runs *runs); /* the files: nothing names them */
+void sop_runs__free(sop_runs *runs);   /* NULL allowed */
+/* A run that the log names, needed for recovery until the base is at seq. Needs commit_lock. */
+SOP_MUST_CHECK sop_status sop_engine__run_note(sop_engine *engine,
+                                               uint64_t segment,
+                                               uint64_t bytes,
+                                               uint64_t seq);
+/* Removes runs up to base_seq but the newest log_keep bytes, which feeds may ask for. */
+void sop_engine__runs_trim(sop_engine *engine, uint64_t base_seq);
+SOP_MUST_CHECK sop_status sop_runs__of_frame(const sop_wal_frame *frame,
+                                             sop_run_fn fn,
+                                             void *context,
+                                             sop_error *err);
 
 /* txn_validate.c */
 SOP_MUST_CHECK sop_status sop_core__validate(sop_core *core, const sop_state *tip);

@@ -30,7 +30,11 @@ typedef struct {
     /* map */
     sop_range_fn fn;
     void *context;
-    uint64_t log_file; /* whose header was reported last */
+    uint64_t log_file;  /* whose header was reported last */
+    uint64_t run_file;  /* likewise, of a segment of runs */
+    sop_wal_place held; /* the newest frame so far, not reported yet; length 0: none */
+    int held_leaves;    /* its last transaction is a LEAVE */
+    int held_repeats;   /* it is a LEAVE alone, behind another */
 } inspection;
 
 /* ---- common ---- */
@@ -124,9 +128,19 @@ static sop_status progress(inspection *in)
     return cancelled(in);
 }
 
+static sop_status check_of_run(sop_address address, void *context)
+{
+    inspection *in = context;
+    in->report->bytes += sop_address_length(address);
+    return settle(in,
+                  sop_run_verify(in->engine->blobs, in->state->base->segments, address, in->err));
+}
+
 static sop_status check_frame(const sop_wal_frame *frame, void *context)
 {
     inspection *in = context;
+    sop_status status = sop_runs__of_frame(frame, check_of_run, in, in->err);
+    if (status != SOP_OK) return status;
     in->report->frames++;
     in->report->bytes += frame->place.length;
     return in->report->frames % 1024 == 0 ? progress(in) : SOP_OK;
@@ -229,6 +243,11 @@ static sop_status check_catalogue(inspection *in)
             sop_catalogue_row_key(id, row_key);
             sop_status got =
                 sop_view_get(&view, sop_slice_of(row_key, sizeof row_key), &bytes, in->err);
+            if (got == SOP_OK) {
+                sop_value_source source = {in->engine->blobs, in->state->base->segments};
+                got = sop_catalogue_row_bytes(source, bytes.bytes, bytes.is_reference, &bytes.bytes,
+                                              in->err);
+            }
             if (got == SOP_OK) got = sop_catalogue_row_decode(id, bytes.bytes, &row, in->err);
             if (got != SOP_OK || !sop_slice_equal(row.name, sop_slice_of(p + 1, key.size - 1))) {
                 found(in, "catalogue: the name of store %llu does not lead to its row",
@@ -349,21 +368,53 @@ static sop_status range_out(inspection *in, const char *folder, uint64_t file, s
     return in->fn(&range, in->context);
 }
 
+static sop_status map_of_run(sop_address address, void *context)
+{
+    inspection *in = context;
+    sop_range header = {.length = SOP_SEGMENT_HEADER, .owner = "segment header"};
+    sop_range range = {.offset = sop_address_offset(address),
+                       .length = sop_address_length(address),
+                       .owner = "run"};
+    sop_status status = SOP_OK;
+    if (in->run_file != address.segment) status = range_out(in, "seg", address.segment, header);
+    in->run_file = address.segment;
+    return status == SOP_OK ? range_out(in, "seg", address.segment, range) : status;
+}
+
+static sop_status map_held(inspection *in)
+{
+    char owner[64];
+    sop_status status = SOP_OK;
+    if (in->held.length == 0) return SOP_OK;
+    if (in->log_file != in->held.file) {
+        in->log_file = in->held.file;
+        sop_range header = {.length = SOP_WAL_FILE_HEADER, .owner = "log header"};
+        status = range_out(in, "log", in->held.file, header);
+    }
+    if (status != SOP_OK) return status;
+    (void)snprintf(owner, sizeof owner, "frame %llu", (unsigned long long)in->held.frame_no);
+    sop_range range = {.offset = in->held.offset, .length = in->held.length, .owner = owner};
+    return range_out(in, "log", in->held.file, range);
+}
+
+/* One frame late, for the very last one of a clean close is not live: it only vouches for the LEAVE before it. */
 static sop_status map_frame(const sop_wal_frame *frame, void *context)
 {
     inspection *in = context;
-    char owner[64];
-    sop_status status = SOP_OK;
-    if (in->log_file != frame->place.file) {
-        in->log_file = frame->place.file;
-        sop_range header = {.length = SOP_WAL_FILE_HEADER, .owner = "log header"};
-        status = range_out(in, "log", frame->place.file, header);
-    }
+    sop_wal_reader reader;
+    sop_wal_txn_view txn;
+    int leaves = 0;
+    sop_status status = map_held(in);
+    if (status == SOP_OK) status = sop_runs__of_frame(frame, map_of_run, in, in->err);
     if (status != SOP_OK) return status;
-    (void)snprintf(owner, sizeof owner, "frame %llu", (unsigned long long)frame->place.frame_no);
-    sop_range range = {
-        .offset = frame->place.offset, .length = frame->place.length, .owner = owner};
-    return range_out(in, "log", frame->place.file, range);
+    sop_wal_reader_init(&reader, frame);
+    while ((status = sop_wal_reader_next(&reader, &txn, in->err)) == SOP_OK) {
+        leaves = txn.head.type == SOP_TXN_TYPE_LEAVE;
+    }
+    in->held = frame->place;
+    in->held_repeats = leaves && frame->transactions == 1 && in->held_leaves;
+    in->held_leaves = leaves;
+    return status == SOP_NOT_FOUND ? SOP_OK : status;
 }
 
 static sop_status map_blob(inspection *in, sop_address address, uint64_t length, const char *what)
@@ -437,6 +488,7 @@ static sop_status map_run(inspection *in)
     sop_status status = range_out(in, NULL, 0, superblock);
     sop_wal_place from = in->engine->checkpoint_place;
     if (status == SOP_OK) status = sop_wal_check(in->engine->wal, &from, map_frame, in, in->err);
+    if (status == SOP_OK && !in->held_repeats) status = map_held(in);
     for (size_t i = 0; i < base->row_count && status == SOP_OK; i++) {
         sop_range header = {.length = SOP_SEGMENT_HEADER, .owner = "segment header"};
         status = range_out(in, "seg", base->rows[i].segment, header);

@@ -83,11 +83,17 @@ static sop_status load_apply(replay *r, const sop_wal_item *item)
 {
     sop_catalogue_row row;
     const uint8_t *key = item->key.data;
-    if (item->op == SOP_WAL_REMOVE || item->is_reference ||
-        item->key.size != SOP_CATALOGUE_ROW_KEY_SIZE || key[0] != SOP_CATALOGUE_ROW) {
+    if (item->op == SOP_WAL_REMOVE || item->key.size != SOP_CATALOGUE_ROW_KEY_SIZE ||
+        key[0] != SOP_CATALOGUE_ROW) {
         return SOP_OK;
     }
-    sop_status status = sop_catalogue_row_decode(sop_get_u64be(key + 1), item->value, &row, r->err);
+    sop_slice bytes;
+    sop_value_source source = {r->engine->blobs, r->base->segments};
+    sop_status status =
+        sop_catalogue_row_bytes(source, item->value, item->is_reference, &bytes, r->err);
+    if (status == SOP_OK) {
+        status = sop_catalogue_row_decode(sop_get_u64be(key + 1), bytes, &row, r->err);
+    }
     if (status != SOP_OK || row.load_root.size == 0) return status;
     for (size_t i = 0; i < r->base->extra_count; i++) {
         if (r->base->extras[i].store == row.id) return SOP_OK; /* renamed after its load */
@@ -108,9 +114,6 @@ static sop_status item_apply(replay *r, const sop_wal_item *item)
 {
     unsigned flags = 0;
     sop_status status = SOP_OK;
-    if (item->op == SOP_WAL_RUN) {
-        return sop_fail(r->err, SOP_UNSUPPORTED, "log: a RUN item, written by a newer version");
-    }
     if (item->op != SOP_WAL_REMOVE) flags = SOP_RECORD_PRESENT;
     if (item->is_reference) {
         flags |= SOP_RECORD_REFERENCE;
@@ -129,15 +132,27 @@ static sop_status item_apply(replay *r, const sop_wal_item *item)
     return status == SOP_OK ? SOP_OK : sop_fail(r->err, status, "recovery: out of memory");
 }
 
+static sop_status run_note(sop_address address, void *context)
+{
+    replay *r = context;
+    sop_status status = segment_note(r, address.segment);
+    if (status != SOP_OK) return status;
+    status =
+        sop_engine__run_note(r->engine, address.segment, sop_address_footprint(address), r->seq);
+    return status == SOP_OK ? SOP_OK : sop_fail(r->err, status, "recovery: out of memory");
+}
+
 static sop_status data_apply(replay *r, const sop_wal_txn_view *txn)
 {
     sop_memtable *table = r->layers[r->layer_count - 1]->table;
     sop_memtable_begin(table, txn->seq);
-    sop_wal_items items;
-    sop_wal_items_init(&items, txn);
+    sop_run_items items;
+    sop_run_items_init(&items, txn, r->engine->blobs, r->base->segments);
+    items.note = run_note;
+    items.context = r;
     for (;;) {
         sop_wal_item item;
-        sop_status status = sop_wal_items_next(&items, &item, r->err);
+        sop_status status = sop_run_items_next(&items, &item, r->err);
         if (status == SOP_NOT_FOUND) break;
         if (status == SOP_OK) status = item_apply(r, &item);
         if (status != SOP_OK) return status;

@@ -308,7 +308,7 @@ static void test_notes_have_up_to_4096_bytes_and_reach_the_change_feed(void **st
     sop_test_close(place);
 }
 
-static void test_attributes_have_up_to_8_kib(void **state)
+static void test_attributes_have_up_to_1_mib(void **state)
 {
     sop_test_place *place = *state;
     sop_db *db = sop_test_open(place, NULL);
@@ -583,7 +583,7 @@ int main(void)
         SOP_TEST_BOTH(test_store_names_have_1_to_255_bytes_of_utf8_without_control_characters),
         SOP_TEST_BOTH(test_names_that_begin_with_sop_are_for_tools),
         SOP_TEST_BOTH(test_notes_have_up_to_4096_bytes_and_reach_the_change_feed),
-        SOP_TEST_BOTH(test_attributes_have_up_to_8_kib),
+        SOP_TEST_BOTH(test_attributes_have_up_to_1_mib),
         SOP_TEST_BOTH(test_options_of_a_store_are_checked),
         SOP_TEST_BOTH(test_a_struct_size_of_0_is_refused_everywhere),
         SOP_TEST_BOTH(test_a_smaller_struct_of_an_older_program_is_filled_only_so_far),

@@ -60,7 +60,7 @@ json 'r[0]["url"] == "db" and r[0]["mode"] == "standalone" and r[0]["stores"] ==
     "$sop" info db
 json 'r[0]["name"] == "s" and r[0]["count"] == 1 and r[0]["keys"] == "text"' "$sop" info db s
 json 'r[0]["segments"] == 0 and r[0]["log_pending_bytes"] > 0' "$sop" stat db
-shows "stores         5" "$sop" info db
+shows "stores           5" "$sop" info db
 shows "items           1" "$sop" info db s
 shows "segments" "$sop" stat db
 json 'r[0]["sync"] == "off"' "$sop" info "file:db?sync=off"

@@ -42,6 +42,15 @@ expect 0 0 "$sop" count db none
 printf '[]' >none.json
 expect 0 "0 imported" "$sop" import db none-json none.json --key id
 
+printf '{\n  "names": [\n    {"id":"a"},\n    {"id":"b"}\n  ]\n}\n' >wrapped.json
+expect 0 "2 imported" "$sop" import db wrapped wrapped.json --key id
+printf '{"at":1,"result":{"items":[{"id":"a"},{"id":"b"},{"id":"c"}]}}' >deep.json
+expect 0 "3 imported" "$sop" import db deep deep.json --key id --records result.items
+expect 0 "3 imported" "$sop" import db deep2 deep.json --key id --records /result/items
+refuse 1 "deep.json: there is no array where --records says" "$sop" import db deep3 deep.json --key id --records result
+refuse 1 "deep.json: line 1: not an array of records" "$sop" import db deep3 deep.json --key id --format json
+expect 0 "1 imported" "$sop" import db deep4 deep.json --key at
+
 # ---- keys: fields inside objects, numbers, several fields; order by value ----
 printf '%s\n' '{"c":"NO","y":2026,"n":10,"o":{"z":"p.q","/":1}}' '{"c":"DE","y":1990,"n":9,"o":{"z":"a","/":2}}' \
     '{"c":"NO","y":2026,"n":9,"o":{"z":"b","/":3}}' '{"c":"NO","y":-5,"n":1.5,"o":{"z":"c","/":4}}' >orders.ndjson

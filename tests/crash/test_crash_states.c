@@ -68,10 +68,10 @@ static sop_slice key_of(int i, char buffer[16])
     return (sop_slice){buffer, (size_t)size};
 }
 
-/* Most values are small, some lie apart from the leaf. */
+/* Most values are small, some lie apart from the leaf; those of large transactions are as large as a leaf takes. */
 static sop_slice value_of(int n, char *buffer)
 {
-    size_t size = n % 11 == 0 ? LARGE : (size_t)(20 + n % 60);
+    size_t size = n >= 1000 ? 1500 : n % 11 == 0 ? LARGE : (size_t)(20 + n % 60);
     memset(buffer, 'a' + n % 26, size);
     (void)snprintf(buffer, 16, "%015d", n);
     return (sop_slice){buffer, size};
@@ -93,7 +93,8 @@ static void commit_done(run *r, const version *next)
     sop_faulty_mark(r->disk, "ack", (uint64_t)r->count);
 }
 
-static void one_commit(run *r)
+/* large: so many bytes that they are written as runs, which the frame only names. */
+static void commit_of(run *r, int large)
 {
     sop_error err = {0};
     sop_txn *txn;
@@ -105,11 +106,15 @@ static void one_commit(run *r)
     r->new_loads = 0;
     MUST(sop_txn_begin(r->db, SOP_TXN_WRITE, &txn, &err), &err);
     MUST(sop_store_open(txn, "s", &store), sop_txn_error(txn));
-    int operations = 1 + (int)(sop_test_random(&r->seed) % 6);
+    int operations = large ? KEYS : 1 + (int)(sop_test_random(&r->seed) % 6);
     for (int i = 0; i < operations; i++) {
         int k = (int)(sop_test_random(&r->seed) % KEYS);
         int n = (int)(sop_test_random(&r->seed) % 1000);
-        if (sop_test_random(&r->seed) % 4 == 0) {
+        if (large) {
+            k = i;
+            n += 1000;
+        }
+        if (!large && sop_test_random(&r->seed) % 4 == 0) {
             sop_status status = sop_store_remove(store, key_of(k, key));
             assert_int_equal(status, next.value[k] < 0 ? SOP_NOT_FOUND : SOP_OK);
             next.value[k] = -1;
@@ -124,6 +129,11 @@ static void one_commit(run *r)
     MUST(sop_txn_commit(txn), sop_txn_error(txn));
     sop_txn_close(txn);
     commit_done(r, &next);
+}
+
+static void one_commit(run *r)
+{
+    commit_of(r, 0);
 }
 
 static void load_name(uint32_t i, char buffer[16])
@@ -195,6 +205,7 @@ static void workload(run *r, int sync, int commits)
     r->options.sync = sync;
     r->options.workers = -1;
     r->options.log_keep = 1;
+    r->options.memory_max = 256 << 10;
     r->disk = sop_faulty_disk_new(r->seed);
     assert_non_null(r->disk);
     world_use(r->seed, r->disk);
@@ -215,6 +226,7 @@ static void workload(run *r, int sync, int commits)
         if (dice == 1) one_load(r);
         if (dice == 2) one_drop(r);
         if (dice == 3) reopen(r);
+        if (dice == 5) commit_of(r, 1);
         if (dice == 4) {
             MUST(sop_db_sync(r->db, &err), &err);
             sop_faulty_mark(r->disk, "synced", (uint64_t)r->count);

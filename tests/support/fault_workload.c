@@ -85,7 +85,10 @@ static void create(work *w, int s, int duplicates)
     if (w->dead) return;
     sop_store_options options = SOP_STORE_OPTIONS_INIT;
     options.allow_duplicates = duplicates;
+    /* The row of one store is too large for a leaf. */
+    static const char large[20000];
     options.attributes = sop_str("{\"made\":\"by a test\"}");
+    if (s == 4) options.attributes = (sop_slice){large, sizeof large};
     fault_store *m = &w->next.stores[s];
     sop_status status = sop_store_create(w->txn, fault_store_name(s), &options, &w->stores[s]);
     if (!done(w, status, m->exists ? SOP_EXISTS : SOP_OK)) return;
@@ -548,6 +551,20 @@ static void ranges_change(fault_run *run)
     work_end(&w, SOP_OK);
 }
 
+/* So many bytes that they are written as runs. */
+static void large_transaction(fault_run *run)
+{
+    work w;
+    work_begin(&w, run, "a large transaction");
+    for (int k = 0; k < FAULT_KEYS; k++) {
+        put(&w, 0, k);
+        put(&w, 4, k);
+    }
+    drop_key(&w, 0, 3);
+    look(&w);
+    work_end(&w, SOP_OK);
+}
+
 static void dice_roll(fault_run *run, int rounds)
 {
     for (int i = 0; i < rounds; i++) {
@@ -592,9 +609,12 @@ void fault_workload(fault_run *run)
     catalogue_change(run);
     checkpoint(run);
     ranges_change(run);
+    large_transaction(run);
+    feed(run);
     reopen(run);
     dice_roll(run, 3);
     values_large(run);
+    large_transaction(run);
     bulk_load(run, 5);
     checkpoint(run);
     sync_and_check(run);
