@@ -13,25 +13,28 @@ cmake --install "$build" --prefix "$prefix" >"$place/log" 2>&1 || { cat "$place/
 export PKG_CONFIG_PATH=$prefix/lib/pkgconfig LD_LIBRARY_PATH=$prefix/lib
 read -ra shared < <(pkg-config --cflags --libs sop)
 strict=(-Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wsign-conversion -Werror)
-program=tests/api/link_all.c
+programs=(tests/api/link_*.c)
 
-missing=$(python3 - "$program" <<'PY'
+missing=$(python3 - "${programs[@]}" <<'PY'
 import re, sys
 sys.path.insert(0, "tools")
 sys.dont_write_bytecode = True
 import sop_api
-used = set(re.findall(r"\b(sop_\w+)\(", open(sys.argv[1]).read()))
+used = {name for path in sys.argv[1:] for name in re.findall(r"\b(sop_\w+)\(", open(path).read())}
 print(" ".join(sorted({f.name for f in sop_api.functions()} - used)))
 PY
 )
-[ -z "$missing" ] || { echo "install: $program does not use: $missing" >&2 && exit 1; }
+[ -z "$missing" ] || { echo "install: ${programs[*]} do not use: $missing" >&2 && exit 1; }
 
-cc -std=c99 "${strict[@]}" "$program" "${shared[@]}" -o "$place/c99"
-c++ -std=c++11 "${strict[@]}" -x c++ "$program" -x none "${shared[@]}" -o "$place/cxx11"
-cc -std=c99 "$program" -I"$prefix/include" "$prefix/lib/libsop.a" -lxxhash -pthread -lm -o "$place/static"
-for program in c99 cxx11 static; do
-    "$place/$program" memory: "memory:$program"
-    "$place/$program" "$place/$program.db" "$place/$program.copy"
+for program in "${programs[@]}"; do
+    name=$(basename "$program" .c)
+    cc -std=c99 "${strict[@]}" "$program" "${shared[@]}" -o "$place/$name.c99"
+    c++ -std=c++11 "${strict[@]}" -x c++ "$program" -x none "${shared[@]}" -o "$place/$name.cxx11"
+    cc -std=c99 "$program" -I"$prefix/include" "$prefix/lib/libsop.a" -lxxhash -pthread -lm -o "$place/$name.static"
+    for kind in c99 cxx11 static; do
+        "$place/$name.$kind" memory: "memory:$name.$kind"
+        "$place/$name.$kind" "$place/$name.$kind.db" "$place/$name.$kind.copy"
+    done
 done
 
 mkdir "$place/consumer"
