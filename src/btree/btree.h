@@ -59,6 +59,17 @@ SOP_MUST_CHECK sop_status sop_btree_get(const sop_btree *tree,
                                         sop_slice key,
                                         sop_btree_value *value_out,
                                         sop_error *err);
+/* Remembers the leaf of the last lookup; all zero is valid, for one tree. */
+typedef struct {
+    const uint8_t *leaf;
+    int is_last; /* of the tree */
+} sop_btree_near;
+/* As get, for keys that do not descend from call to call: neighbours cost one node. */
+SOP_MUST_CHECK sop_status sop_btree_get_near(const sop_btree *tree,
+                                             sop_btree_near *near,
+                                             sop_slice key,
+                                             sop_btree_value *value_out,
+                                             sop_error *err);
 /* Number of keys < key. *found_out (may be NULL): key itself is there. */
 SOP_MUST_CHECK sop_status sop_btree_rank(
     const sop_btree *tree, sop_slice key, uint64_t *rank_out, int *found_out, sop_error *err);

@@ -47,13 +47,15 @@ sop_btree_decode(sop_slice row, const sop_segments *segments, sop_btree *out, so
     return SOP_OK;
 }
 
-/* The leaf whose range holds the key, and the rank of its first item when rank_out is not NULL. */
+/* The leaf whose range holds the key; the rank of its first item and whether it is the last leaf, when those are not NULL. */
 SOP_INLINE sop_status find_leaf(const sop_btree *tree,
                                 sop_slice key,
                                 const uint8_t **leaf_out,
                                 uint64_t *rank_out,
+                                int *is_last_out,
                                 sop_error *err)
 {
+    if (is_last_out != NULL) *is_last_out = 1;
     sop_address address = tree->root;
     const uint8_t *node = NULL;
     uint32_t level = tree->height - 1;
@@ -65,8 +67,16 @@ SOP_INLINE sop_status find_leaf(const sop_btree *tree,
         address = sop_btree__child_address(node, child);
         if (level == 1) sop_btree__prefetch_leaf(tree->segments, address);
         if (rank_out != NULL) *rank_out += sop_btree__before(node, child);
+        if (is_last_out != NULL && child + 1 != sop_btree__count(node)) *is_last_out = 0;
     }
     *leaf_out = node;
+    return SOP_OK;
+}
+
+SOP_INLINE sop_status item_out(const uint8_t *leaf, uint32_t index, sop_btree_value *value_out)
+{
+    sop_leaf_item item = sop_btree__item(leaf, index);
+    *value_out = (sop_btree_value){item.value, item.is_reference};
     return SOP_OK;
 }
 
@@ -75,14 +85,37 @@ sop_btree_get(const sop_btree *tree, sop_slice key, sop_btree_value *value_out, 
 {
     if (tree->count == 0) return sop_set(err, SOP_NOT_FOUND);
     const uint8_t *leaf = NULL;
-    sop_status status = find_leaf(tree, key, &leaf, NULL, err);
+    sop_status status = find_leaf(tree, key, &leaf, NULL, NULL, err);
     if (SOP_UNLIKELY(status != SOP_OK)) return status;
     int equal = 0;
     uint32_t index = sop_btree__leaf_bound(leaf, key, &equal);
-    if (!equal) return sop_set(err, SOP_NOT_FOUND);
-    sop_leaf_item item = sop_btree__item(leaf, index);
-    *value_out = (sop_btree_value){item.value, item.is_reference};
-    return SOP_OK;
+    return equal ? item_out(leaf, index, value_out) : sop_set(err, SOP_NOT_FOUND);
+}
+
+sop_status sop_btree_get_near(const sop_btree *tree,
+                              sop_btree_near *near,
+                              sop_slice key,
+                              sop_btree_value *value_out,
+                              sop_error *err)
+{
+    if (tree->count == 0) return sop_set(err, SOP_NOT_FOUND);
+    int equal = 0;
+    uint32_t index = 0;
+    if (near->leaf != NULL) {
+        /* The last key belonged here, and this one is not below it. */
+        index = sop_btree__leaf_bound(near->leaf, key, &equal);
+        if (equal) return item_out(near->leaf, index, value_out);
+        if (near->is_last || index < sop_btree__count(near->leaf)) {
+            return sop_set(err, SOP_NOT_FOUND);
+        }
+    }
+    sop_status status = find_leaf(tree, key, &near->leaf, NULL, &near->is_last, err);
+    if (SOP_UNLIKELY(status != SOP_OK)) {
+        near->leaf = NULL;
+        return status;
+    }
+    index = sop_btree__leaf_bound(near->leaf, key, &equal);
+    return equal ? item_out(near->leaf, index, value_out) : sop_set(err, SOP_NOT_FOUND);
 }
 
 sop_status sop_btree_rank(
@@ -92,7 +125,7 @@ sop_status sop_btree_rank(
     int equal = 0;
     if (tree->count != 0) {
         const uint8_t *leaf = NULL;
-        sop_status status = find_leaf(tree, key, &leaf, rank_out, err);
+        sop_status status = find_leaf(tree, key, &leaf, rank_out, NULL, err);
         if (status != SOP_OK) return status;
         *rank_out += sop_btree__leaf_bound(leaf, key, &equal);
     }

@@ -75,14 +75,25 @@ sop_status sop_store__enter_slow(sop_store *store)
     return status;
 }
 
-sop_status sop_store__enter_write(sop_store *store)
+/* As enter, for calls that do not look at the view: after each write it would be made anew in vain. */
+static sop_status enter_blind(sop_store *store)
+{
+    sop_core *core = &store->txn->core;
+    if (store->snapshot_version != core->snapshot_version ||
+        sop_core_writes(core, SOP_CATALOGUE_STORE) != NULL) {
+        return sop_store__enter(store);
+    }
+    return sop_core_enter(core);
+}
+
+static sop_status enter_write(sop_store *store, int blind)
 {
     sop_core *core = &store->txn->core;
     if (core->mode != SOP_TXN_WRITE) {
         return sop_fail(&core->error, SOP_READ_ONLY, "store \"%.200s\": the transaction only reads",
                         store->name);
     }
-    sop_status status = sop_store__enter(store);
+    sop_status status = blind ? enter_blind(store) : sop_store__enter(store);
     if (status != SOP_OK) return status;
     if (store->read_only) {
         return sop_fail(&core->error, SOP_READ_ONLY,
@@ -94,6 +105,11 @@ sop_status sop_store__enter_write(sop_store *store)
                         store->name);
     }
     return SOP_OK;
+}
+
+sop_status sop_store__enter_write(sop_store *store)
+{
+    return enter_write(store, 0);
 }
 
 sop_status sop_store__key_check(sop_store *store, sop_slice key)
@@ -249,7 +265,7 @@ sop_status sop_store_add(sop_store *store, sop_slice key, sop_slice value)
 sop_status sop_store_put(sop_store *store, sop_slice key, sop_slice value)
 {
     if (store == NULL) return SOP_INVALID;
-    sop_status status = sop_store__enter_write(store);
+    sop_status status = enter_write(store, 1);
     if (status == SOP_OK) status = sop_store__key_check(store, key);
     if (status != SOP_OK) return status;
     if (store->duplicates) {

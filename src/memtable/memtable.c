@@ -63,14 +63,20 @@ uint64_t sop_memtable_items(const sop_memtable *table)
 
 /* --- batches --- */
 
+static void finger_drop(sop_memtable *table)
+{
+    table->finger.valid = 0;
+    table->finger.slot = NULL;
+}
+
 void sop_memtable_begin(sop_memtable *table, uint64_t seq)
 {
     SOP_ASSERT(!table->in_batch);
     SOP_ASSERT(seq >= table->seq);
     table->in_batch = 1;
+    /* A write set goes on under the same seq, where its finger still holds. */
+    if (seq != table->seq) finger_drop(table);
     table->seq = seq;
-    table->finger.valid = 0;
-    table->finger.slot = NULL;
     sop_memgarbage__begin(table);
 }
 
@@ -124,6 +130,7 @@ void sop_memtable_revert(sop_memtable *table)
 {
     SOP_ASSERT(table->in_batch);
     table->in_batch = 0;
+    finger_drop(table);
     /* What was published under this very seq was changed in place since: there is no way back, and a failed
        set left no trace. */
     if (table->published != NULL && table->published_seq == table->seq) return;
@@ -154,6 +161,7 @@ void sop_memtable_rewind(sop_memtable *table, const sop_memtable_root *root, uin
     uint64_t items = 0;
     sop_status status = sop_memtable_stores(root, items_count, &items);
     SOP_ASSERT(status == SOP_OK);
+    finger_drop(table);
     sop_memgarbage__rewind(table, seq);
     table->seq = seq;
     table->published_seq = seq;
@@ -226,6 +234,7 @@ static sop_status slot_find(sop_memtable *table, uint64_t store)
 {
     sop_memfinger *finger = &table->finger;
     if (finger->slot != NULL && finger->store == store) return SOP_OK;
+    finger->valid = 0;
     finger->slot = sop_memmap__slot(table, store);
     finger->store = store;
     return finger->slot == NULL ? SOP_NO_MEMORY : SOP_OK;
@@ -481,6 +490,10 @@ static void path_insert(sop_memtable *table, sop_memnode *right, const sums *s, 
         sop_memnode *half = sop_memnode__new(table, level, SOP_MEMNODE_FANOUT);
         SOP_ASSERT(half != NULL);
         if (append && at == node->count) {
+            /* What comes next will most likely share the prefix. */
+            sop_memnode__sharpen(node);
+            half->skip = node->skip;
+            memcpy(half->prefix, node->prefix, sizeof half->prefix);
             sop_memnode__insert_child(half, 0, right);
         } else {
             unsigned middle = SOP_MEMNODE_FANOUT / 2;
@@ -606,6 +619,25 @@ sop_status sop_memtable_set(
     }
     if (status != SOP_OK) empty_leaf_drop(table);
     return status;
+}
+
+sop_status
+sop_memtable_find(sop_memtable *table, uint64_t store, sop_slice key, const sop_record **record_out)
+{
+    SOP_ASSERT(table->in_batch);
+    *record_out = NULL;
+    if (!sop_memgarbage__reserve(table)) return SOP_NO_MEMORY;
+    if (!finger_holds(table, store, key)) {
+        if (slot_find(table, store) != SOP_OK) return SOP_NO_MEMORY;
+        /* No empty leaf is made just to look. */
+        if (*table->finger.slot == NULL) return SOP_OK;
+        if (descend(table, store, key) != SOP_OK) return SOP_NO_MEMORY;
+    }
+    int equal = 0;
+    const sop_memnode *leaf = table->finger.path[0].node;
+    unsigned at = sop_memnode__lower(leaf, key, &equal);
+    if (equal) *record_out = sop_memnode__records(leaf)[at];
+    return SOP_OK;
 }
 
 /* --- blind puts --- */

@@ -90,6 +90,15 @@ void sop_memtable_begin(sop_memtable *table, uint64_t seq);
 SOP_MUST_CHECK sop_status sop_memtable_set(
     sop_memtable *table, uint64_t store, sop_slice key, sop_slice value, unsigned flags, int below);
 
+/*
+ * What the layer has of a key, this batch included; NULL: nothing. The way there is kept, so that a set of the key right after it
+ * costs little. Returns SOP_OK or SOP_NO_MEMORY.
+ */
+SOP_MUST_CHECK sop_status sop_memtable_find(sop_memtable *table,
+                                            uint64_t store,
+                                            sop_slice key,
+                                            const sop_record **record_out);
+
 /* Ends the batch: its root, unchanging from now on. Readers get it by the caller's release store. Valid
    until the layer is freed or reclaimed past it. */
 const sop_memtable_root *sop_memtable_publish(sop_memtable *table);

@@ -24,12 +24,15 @@ static void heads_rebuild(sop_memnode *node, unsigned skip)
 /* The head of a key that will order an entry; shortens the prefix if the key does not share it. */
 static uint64_t head_for(sop_memnode *node, sop_slice key)
 {
+    if (SOP_LIKELY(sop_memnode__prefix_order(node, key.data, key.size) == 0)) {
+        return head_at(key, node->skip);
+    }
     const uint8_t *bytes = key.data;
     unsigned same = 0;
     while (same < node->skip && same < key.size && bytes[same] == node->prefix[same]) {
         same++;
     }
-    if (SOP_UNLIKELY(same < node->skip)) heads_rebuild(node, same);
+    heads_rebuild(node, same);
     return head_at(key, node->skip);
 }
 

@@ -201,8 +201,9 @@ typedef struct {
     int unchanged; /* no commit since the snapshot: what was found below still holds */
     uint64_t items;
     const sop_runs *runs; /* NULL: all items go into the frame */
-    sop_view view;        /* the store at the tip */
     uint64_t store;
+    sop_view view;       /* the store at the tip, without the live layer */
+    sop_btree_near near; /* the write set comes in the order of keys */
 } apply_job;
 
 /* Whether a record newer than the snapshot lies in a layer that is kept for validation only (its content is in the base). */
@@ -219,16 +220,20 @@ static int changed_in_old_layer(const apply_job *job, sop_slice key)
 }
 
 /* Whether the key is present at the tip. */
-static sop_status present_at_tip(const apply_job *job, const sop_record *record, int *out)
+static sop_status present_at_tip(apply_job *job, const sop_record *record, int *out)
 {
     if ((job->unchanged || !SOP_RULE(BLIND_PUT)) && record->below != SOP_BELOW_ANY) {
         *out = record->below == SOP_BELOW_PRESENT;
         return SOP_OK;
     }
     sop_slice key = sop_record_key(record);
-    for (uint32_t i = job->view.layer_count; i > 0; i--) {
-        const sop_record *r = sop_memtree_get(job->view.layers[i - 1], key);
-        if (r == NULL) continue;
+    const sop_record *r = NULL;
+    sop_status status = sop_memtable_find(job->engine->live->table, job->store, key, &r);
+    if (status != SOP_OK) return sop_fail(&job->core->error, status, "commit: out of memory");
+    for (uint32_t i = job->view.layer_count; i > 0 && r == NULL; i--) {
+        r = sop_memtree_get(job->view.layers[i - 1], key);
+    }
+    if (r != NULL) {
         *out = sop_record_present(r) != 0;
         return SOP_OK;
     }
@@ -237,7 +242,7 @@ static sop_status present_at_tip(const apply_job *job, const sop_record *record,
         return SOP_OK;
     }
     sop_btree_value value;
-    sop_status status = sop_btree_get(&job->view.base, key, &value, &job->core->error);
+    status = sop_btree_get_near(&job->view.base, &job->near, key, &value, &job->core->error);
     *out = status == SOP_OK;
     return status == SOP_NOT_FOUND ? SOP_OK : status;
 }
@@ -284,7 +289,11 @@ static sop_status apply_store(uint64_t store, const sop_memtree *tree, void *con
 {
     apply_job *job = context;
     job->store = store;
+    job->near = (sop_btree_near){0};
     sop_status status = sop_engine__view(job->tip, store, &job->view, &job->core->error);
+    /* The live layer is asked where it is about to be changed. */
+    const sop_memtable_root *live = job->tip->roots[job->tip->layer_count - 1];
+    if (status == SOP_OK && sop_memtable_tree(live, store) != NULL) job->view.layer_count--;
     sop_memcursor cursor;
     sop_memcursor_init(&cursor, tree);
     const sop_record *record = status == SOP_OK ? sop_memcursor_first(&cursor) : NULL;

@@ -488,6 +488,17 @@ assert_lookup(tree_fixture *f, sop_btree_cursor *cursor, sop_slice key, uint64_t
         assert_true(sop_slice_equal(value.value, tree_model_value(&f->model, at)));
         assert_int_equal(value.is_reference != 0, f->model.items[at].is_reference != 0);
     }
+    /* The same after a key that is not above it, near or far. */
+    sop_btree_near near = {0};
+    size_t before = at == 0 ? 0 : at - (size_t)(sop_test_random(random) % (at < 300 ? at : 300));
+    if (before < at) {
+        assert_int_equal(
+            sop_btree_get_near(&f->tree, &near, tree_model_key(&f->model, before), &value, &err),
+            SOP_OK);
+        assert_true(sop_slice_equal(value.value, tree_model_value(&f->model, before)));
+    }
+    assert_int_equal(sop_btree_get_near(&f->tree, &near, key, &value, &err), status);
+    if (equal) assert_true(sop_slice_equal(value.value, tree_model_value(&f->model, at)));
     uint64_t rank = 0;
     int found = -1;
     assert_int_equal(sop_btree_rank(&f->tree, key, &rank, &found, &err), SOP_OK);

@@ -30,6 +30,19 @@ static uint64_t pick(run *r, uint64_t n)
     return sop_test_random(&r->random) % n;
 }
 
+/* What the batch under construction has of a key, before it is set or instead. */
+static void find_check(run *r, const model_store *store, uint64_t id, sop_slice key)
+{
+    const sop_record *record = NULL;
+    size_t at = model_lower(store, key);
+    assert_int_equal(sop_memtable_find(r->table, id, key, &record), SOP_OK);
+    assert_int_equal(record != NULL, model_has(store, at, key));
+    if (record == NULL) return;
+    assert_int_equal(record->seq, store->entries[at].seq);
+    assert_int_equal(sop_record_present(record) != 0, store->entries[at].present);
+    assert_true(sop_slice_equal(sop_record_key(record), key));
+}
+
 /* One random change in the table and in the model given. */
 static void change(run *r, model *m, uint64_t number)
 {
@@ -44,6 +57,7 @@ static void change(run *r, model *m, uint64_t number)
                          .seq = r->seq,
                          .present = pick(r, 4) != 0,
                          .below = (int)pick(r, 2)};
+    if (pick(r, 2) == 0) find_check(r, &m->stores[which], model_store_ids[which], entry.key);
     sop_status status = sop_memtable_set(r->table, model_store_ids[which], entry.key, entry.value,
                                          entry.present ? SOP_RECORD_PRESENT : 0, entry.below);
     assert_int_equal(status, SOP_OK);
