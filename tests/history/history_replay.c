@@ -361,7 +361,9 @@ static void settle(const log_index *index, history_txn *txn, history_findings *f
                        " was told it is aborted and is in the log as %" PRIu64,
                        txn->number, row->seq);
     } else if (txn->outcome == 'u' && row != NULL) {
+        /* It did commit, but nobody was told: its end is no acknowledgement. */
         txn->outcome = 'c';
+        txn->end = UINT64_MAX;
         txn->seq = row->seq;
     } else if (txn->outcome == 'u' && span_covers(index->h, txn->snapshot + 1)) {
         txn->outcome = 'a';

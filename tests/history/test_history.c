@@ -154,6 +154,9 @@ static const anomaly ANOMALIES[] = {
      "T 1 0 0 w 10 0 #1 w 2 5 100\nE 1 c 20 1\n"
      "T 2 0 0 w 30 1 #2 w 2 5 101 r 2 5 1 101 d 2 5 6 r 2 5 0\nE 2 c 90 0\n"
      "T 3 1 0 w 30 1 #3 r 2 5 1 100 d 2 5 6\nE 3 c 40 2\n"},
+    {"test_replay_does_not_take_an_unknown_outcome_for_an_acknowledgement", REPLAY, "",
+     "T 1 0 0 w 10 0 #1 w 2 5 100\nE 1 u 20 0\nL #1 1\nC 1 1\n"
+     "T 2 1 0 r 30 0 #0 r 2 5 0\nE 2 c 40 0\n"},
     {"test_cycles_let_concurrent_transactions_be", CYCLES, "",
      "T 1 0 0 w 10 0 #1 r 1 1 0 a 1 1 1\nE 1 c 90 1\n"
      "T 2 1 0 w 10 1 #2 r 1 1 1 1 a 1 1 2 r 1 1 2 1 2\nE 2 c 90 2\n"

@@ -145,6 +145,7 @@ static void outcomes_settle(sop_db *db, int own)
                 (int)outcome, (unsigned long long)seq);
         history_txn *txn = &sim.history.txns[i];
         if (outcome == SOP_OUTCOME_COMMITTED) {
+            txn->end = UINT64_MAX; /* nobody was told */
             txn->outcome = 'c';
             txn->seq = seq;
         } else if (outcome == SOP_OUTCOME_ABORTED) {

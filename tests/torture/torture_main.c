@@ -90,7 +90,7 @@ static void worker_start(torture *t, child *c)
     if (c->pid > 0) return;
     if (t->shim != NULL) {
         (void)setenv("LD_PRELOAD", t->shim, 1);
-        (void)setenv("TORTURE_SHIM", "2000", 1);
+        (void)setenv("TORTURE_SHIM", "20000", 1);
         (void)setenv("TORTURE_SHIM_SEED", numbers[0], 1);
     }
     const char *faults = t->shim != NULL || t->full ? "1" : "0";
