@@ -36,6 +36,9 @@ if(engine)
   set_tests_properties(install PROPERTIES FIXTURES_REQUIRED built-release)
 endif()
 
+stage(web web tools/check_web.sh)
+set_tests_properties(web PROPERTIES PROCESSORS 2)
+
 if(EXISTS ${ROOT}/bench/run)
   stage(bench bench bench/run --quick --dir build-test/bench --out build-test/bench.jsonl)
   set_tests_properties(bench PROPERTIES FIXTURES_REQUIRED built-release RUN_SERIAL ON COST 0.001)
