@@ -223,6 +223,7 @@ struct sop_engine {
     sop_mutex io_lock;         /* append and sync of the log in mode full; head */
     sop_mutex
         commit_lock; /* validation, the live layer, the open buffer; append in the other modes */
+    _Atomic uint32_t abandons; /* how often the log could not take commits; see abandon_ring */
 
     /* guarded by commit_lock */
     sop_wal_buffer open_buffer; /* frame under construction */
@@ -231,9 +232,9 @@ struct sop_engine {
     sop_state *states_oldest; /* queue by seq */
     sop_state *states_newest;
     uint32_t commits_since_reclaim;
+    int joined;
     sop_run_segment *runs; /* oldest first */
     size_t run_count, run_capacity;
-    int joined;
     uint64_t joined_seq; /* of the JOIN */
     uint64_t commits, conflicts;
     sop_live_table live_table;
@@ -245,7 +246,6 @@ struct sop_engine {
     size_t dead_base_count, dead_base_capacity;
 
     /* What became of commits that the log could not take; written under commit_lock, read by waiters that saw the count move. */
-    _Atomic uint32_t abandons;
     sop_abandon abandon_ring[16];
 
     /* guarded by io_lock */
@@ -270,7 +270,8 @@ struct sop_engine {
     /* commit gate: the transaction that runs alone, for starving ones */
     _Atomic(sop_core *) gate;
     _Atomic uint64_t gate_until_ns;
-    _Atomic uint32_t gate_word; /* futex: changes when the gate opens */
+    _Atomic uint32_t gate_word;            /* futex: changes when the gate opens */
+    _Atomic uint32_t checkpoint_done_word; /* futex: writers that wait for memory */
 
     /* workers */
     sop_task *checkpointer;
@@ -282,7 +283,6 @@ struct sop_engine {
     _Atomic uint64_t checkpoint_failures;
     sop_error checkpoint_error; /* of the last failure; guarded by commit_lock */
     _Atomic uint64_t base_bytes;
-    _Atomic uint32_t checkpoint_done_word; /* futex: writers that wait for memory */
 };
 
 /* txn_state.c */

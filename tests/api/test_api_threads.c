@@ -15,6 +15,7 @@
 
 #include "support/place.h"
 #include "support/support.h"
+#include "util/world.h"
 
 #if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
 enum { SANITIZED = 1 };
@@ -427,11 +428,26 @@ static void *small_run(void *argument)
     return NULL;
 }
 
+/* The gate stays closed for 100 ms at most. By a clock that stands still that is for ever, however slow the machine is. */
+static uint64_t still_clock(void)
+{
+    return 1000000000;
+}
+
+static void clock_stop(void)
+{
+    static sop_world world;
+    world = *sop_world_get();
+    world.boot_ns = still_clock;
+    sop_world_set(&world);
+}
+
 static void test_a_big_transaction_gets_through_a_storm_of_small_ones(void **state)
 {
     sop_test_place *place = *state;
     sop_db_options options = SOP_DB_OPTIONS_INIT;
     options.sync = SOP_SYNC_OFF;
+    clock_stop();
     shared s = {.db = sop_test_open(place, &options)};
     pthread_t threads[4];
     int attempts = 0;
@@ -453,9 +469,10 @@ static void test_a_big_transaction_gets_through_a_storm_of_small_ones(void **sta
     judge(&s);
     print_message("10 big transactions took %d attempts beside %llu small commits\n", attempts,
                   (unsigned long long)s.commits);
-    /* Three free attempts, then one with the gate closed: more only when that took over 100 ms. */
-    if (!SANITIZED) assert_true(attempts <= 100);
+    /* Three free attempts, then one with the gate closed. */
+    assert_true(attempts <= 40);
     sop_test_close(place);
+    sop_world_set(NULL);
 }
 
 /* ---- group commit ---- */
