@@ -46,7 +46,7 @@ typedef struct {
     int read_only;            /* 1: never write, not even to recover */
     int sync;                 /* SOP_SYNC_... */
     uint32_t sync_ms;         /* periodic: at most this long until a commit is on disk; 0 = 100 */
-    uint32_t busy_timeout_ms; /* wait for another process; 0 = 5,000 */
+    uint32_t busy_timeout_ms; /* wait for another process that writes; 0 = 5,000 */
     uint64_t memory_max;      /* bytes of recent changes in memory; 0 = from the size of the base */
     uint64_t txn_memory_max;  /* bytes a transaction may hold in memory; 0 = 256 MiB */
     uint64_t conflict_window; /* bytes kept to validate long transactions; 0 = 256 MiB */
@@ -164,11 +164,13 @@ typedef enum {
  * err        what went wrong; may be NULL.
  *
  * Returns:   SOP_OK; SOP_NOT_FOUND (SOP_OPEN_EXISTING and there is none); SOP_EXISTS (SOP_OPEN_NEW
- *            and there is one); SOP_BUSY (another process has it open); SOP_INVALID (url, option,
+ *            and there is one); SOP_BUSY (another process opens or closes it, or keeps
+ *            writing, for longer than busy_timeout_ms); SOP_INVALID (url, option,
  *            struct_size); SOP_READ_ONLY; SOP_UNSUPPORTED (format, scheme or file system);
  *            SOP_CORRUPT (damage below what was durable); SOP_IO; SOP_FULL; SOP_NO_MEMORY.
  * Lifetime:  db_out lives until sop_db_close succeeds.
- * Threads:   any. Opening the same folder twice in one process gives SOP_BUSY.
+ * Threads:   any. Any number of processes of one host, and handles of one process, may have the same
+ *            folder open; each sees what the others have committed when a transaction begins.
  * Cost:      after a clean close one frame is read; else the log since the last checkpoint.
  * Source:    docs/format/folder.md, docs/format/wal.md.
  * Since:     0.1

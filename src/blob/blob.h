@@ -249,6 +249,10 @@ SOP_MUST_CHECK sop_status sop_blobs_sync_values(sop_blobs *blobs, sop_error *err
 size_t sop_blobs_value_segments(sop_blobs *blobs, sop_segment_row *rows, size_t capacity);
 /* Makes a segment that the log refers to (written by an earlier process) known to the registry. */
 SOP_MUST_CHECK sop_status sop_blobs_adopt(sop_blobs *blobs, uint64_t segment, sop_error *err);
+/* The same for a blob of a large value that the log refers to: its segment is usable up to the end of the blob. */
+SOP_MUST_CHECK sop_status sop_blobs_adopt_blob(sop_blobs *blobs,
+                                               sop_address address,
+                                               sop_error *err);
 /* The next large value starts a new segment (so that a checkpoint may account for the old ones). */
 void sop_blobs_seal_values(sop_blobs *blobs);
 

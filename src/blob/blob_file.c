@@ -189,18 +189,47 @@ sop_status sop_blob__map_open(sop_blobs *blobs,
                           there, needed);
         goto out;
     }
-    status = sop_blob__map_new(file, segment, kind, there, &map, err);
+    /* Another process may go on writing a segment of values. */
+    int grows = kind != SOP_SEGMENT_NODES && there < SOP_VALUE_SEGMENT_MAX;
+    status =
+        sop_blob__map_new(file, segment, kind, grows ? SOP_VALUE_SEGMENT_MAX : there, &map, err);
     if (status != SOP_OK) goto out;
     SOP_ASSERT(map != NULL);
     status = header_check(blobs, file, segment, kind, map->data, err);
     if (status != SOP_OK) goto out;
     map->kind = sop_get_u32le(map->data + HEADER_KIND);
+    /* What lies behind the bytes that somebody refers to may be another's, unfinished and not durable. */
+    uint64_t usable = map->kind == SOP_SEGMENT_VALUES && size != 0 ? size : there;
     /* Relaxed: the map is not shared yet. */
-    atomic_store_explicit(&map->size, there, memory_order_relaxed);
+    atomic_store_explicit(&map->size, usable, memory_order_relaxed);
     *out = map;
     map = NULL;
 out:
     sop_blob__map_free(blobs, map);
     sop_file_close(file);
     return status;
+}
+
+sop_status sop_blob__map_grow(sop_blobs *blobs, sop_segment_map *map, uint64_t end, sop_error *err)
+{
+    char name[SOP_SEGMENT_NAME_SIZE];
+    sop_blob__name(map->segment, name);
+    sop_file *file = NULL;
+    uint64_t there = 0;
+    sop_status status = sop_file_open(blobs->backend, name, 0, &file, err);
+    if (status != SOP_OK) return status;
+    status = sop_file_size(file, &there, err);
+    sop_file_close(file);
+    if (status != SOP_OK) return status;
+    if (there < end || map->mapped < end) {
+        return sop_fail(err, SOP_CORRUPT, "%s: has %" PRIu64 " bytes of %" PRIu64, name,
+                        there < map->mapped ? there : map->mapped, end);
+    }
+    sop_mutex_lock(&blobs->lock);
+    /* Relaxed read: others grow it under the lock. Release pairs with the acquire of readers. */
+    if (atomic_load_explicit(&map->size, memory_order_relaxed) < end) {
+        atomic_store_explicit(&map->size, end, memory_order_release);
+    }
+    sop_mutex_unlock(&blobs->lock);
+    return SOP_OK;
 }

@@ -107,6 +107,11 @@ SOP_MUST_CHECK sop_status sop_blob__map_open(sop_blobs *blobs,
                                              sop_segment_map **out,
                                              sop_error *err);
 void sop_blob__map_free(sop_blobs *blobs, sop_segment_map *map); /* NULL allowed */
+/* Another process has written on up to `end`. The caller holds a reference, not the lock. */
+SOP_MUST_CHECK sop_status sop_blob__map_grow(sop_blobs *blobs,
+                                             sop_segment_map *map,
+                                             uint64_t end,
+                                             sop_error *err);
 
 /* --- blob_set.c: the registry --- */
 /* The map of a segment: in the set (may be NULL), else in the registry; NULL when unknown. */

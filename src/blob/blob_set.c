@@ -148,6 +148,21 @@ sop_status sop_blobs_adopt(sop_blobs *blobs, uint64_t segment, sop_error *err)
     return registry_obtain(blobs, &row, 1, &map, err);
 }
 
+sop_status sop_blobs_adopt_blob(sop_blobs *blobs, sop_address address, sop_error *err)
+{
+    sop_segment_map *map = NULL;
+    uint64_t end = sop_address_offset(address) + sop_address_length(address);
+    sop_segment_row row = {.segment = address.segment, .size = end};
+    if (sop_address_length(address) == 0) {
+        return sop_fail(err, SOP_CORRUPT, "a value refers to a blob of 0 bytes");
+    }
+    sop_status status = registry_obtain(blobs, &row, 1, &map, err);
+    if (status != SOP_OK) return status;
+    /* Acquire pairs with the release of who grew it. */
+    if (atomic_load_explicit(&map->size, memory_order_acquire) >= end) return SOP_OK;
+    return sop_blob__map_grow(blobs, map, end, err);
+}
+
 size_t sop_blobs_value_segments(sop_blobs *blobs, sop_segment_row *rows, size_t capacity)
 {
     size_t count = 0;
@@ -172,7 +187,8 @@ sop_status sop_segment_remove(sop_blobs *blobs, uint64_t segment, sop_error *err
     char name[SOP_SEGMENT_NAME_SIZE];
     sop_blob__name(segment, name);
     sop_status status = blobs->backend->ops->remove(blobs->backend, name, err);
-    if (status != SOP_OK) return status;
+    /* Another process may have removed it before. */
+    if (status != SOP_OK && status != SOP_NOT_FOUND) return status;
     sop_mutex_lock(&blobs->lock);
     sop_segment_map *map = *registry_link(blobs, segment);
     if (map != NULL && !map->retired) {
@@ -181,7 +197,7 @@ sop_status sop_segment_remove(sop_blobs *blobs, uint64_t segment, sop_error *err
         registry_unpin_retired(blobs);
     }
     sop_mutex_unlock(&blobs->lock);
-    return SOP_OK;
+    return status;
 }
 
 typedef struct {
@@ -248,6 +264,11 @@ static sop_status set_add(sop_segments *set, const sop_segment_row *row, sop_err
     set->count++;
     /* Acquire pairs with the release of who grew the segment. */
     uint64_t size = atomic_load_explicit(&map->size, memory_order_acquire);
+    if (size < row->size && map->kind == SOP_SEGMENT_VALUES) {
+        status = sop_blob__map_grow(set->blobs, map, row->size, err);
+        if (status != SOP_OK) return status;
+        size = row->size;
+    }
     if (size < row->size || map->kind != row->kind) {
         return sop_fail(err, SOP_CORRUPT,
                         "segment %016" PRIx64 ": kind %u with %" PRIu64

@@ -47,6 +47,8 @@ sop_changes_open(sop_db *db, uint64_t after_seq, sop_changes **changes_out, sop_
     if (changes_out == NULL) return sop_fail(err, SOP_INVALID, "changes: changes_out is NULL");
     *changes_out = NULL;
     if (db == NULL) return sop_fail(err, SOP_INVALID, "changes: the database is NULL");
+    sop_status refreshed = sop_engine_refresh(db->engine, err);
+    if (refreshed != SOP_OK) return refreshed;
     uint64_t durable = sop_engine_durable_seq(db->engine);
     if (after_seq > durable) {
         return sop_fail(err, SOP_INVALID, "changes: after %llu, but the newest commit is %llu",
@@ -289,11 +291,13 @@ static sop_status queue_fill(sop_changes *changes)
     changes->next = 0;
     changes->bytes = 0;
     sop_arena_reset(&changes->arena);
+    sop_status status = sop_engine_refresh(changes->db->engine, &changes->error);
+    if (status != SOP_OK) return status;
     uint64_t durable = sop_engine_durable_seq(changes->db->engine);
     if (changes->after >= durable) return SOP_OK;
     uint64_t after = changes->after;
-    sop_status status = sop_wal_read_since(sop_engine_wal(changes->db->engine), after, durable,
-                                           frame_push, changes, &changes->error);
+    status = sop_wal_read_since(sop_engine_wal(changes->db->engine), after, durable, frame_push,
+                                changes, &changes->error);
     sop_txn_close(changes->catalogue);
     changes->catalogue = NULL;
     changes->form.store = 0;

@@ -10,8 +10,9 @@
  *        refused and nothing of it is applied.
  * txn-4  Acknowledged implies durable in mode full. A sync is never retried; after a failed one the tip falls back to the durable
  *        state and every later commit is refused.
- * txn-5  Lock order: checkpoint_lock, io_lock, commit_lock, live_lock. No I/O under commit_lock except, in modes periodic
- *        and off, the copy of a frame into the mapped log.
+ * txn-5  Lock order: checkpoint_lock, pen_lock, io_lock, follow_lock, commit_lock. No I/O under commit_lock except, in modes
+ *        periodic and off, the copy of a frame into the mapped log, and while catching up, when nobody commits here anyway.
+ * txn-6  A commit is validated, applied and written only while this process holds the pen and has applied everything published.
  */
 #ifndef SOP_TXN_TXN_H
 #define SOP_TXN_TXN_H
@@ -120,7 +121,7 @@ SOP_MUST_CHECK sop_status sop_superblock_write(sop_backend *backend,
 
 /* Writes an empty database into an unpublished backend; the caller publishes. */
 SOP_MUST_CHECK sop_status sop_engine_create(sop_backend *backend, sop_error *err);
-/* Locks the database for this process, recovers, starts the workers. SOP_BUSY: another process has it. */
+/* Recovers, alone or beside other processes, and starts the workers. SOP_BUSY: another process opens or closes it for too long. */
 SOP_MUST_CHECK sop_status sop_engine_open(const sop_engine_options *options,
                                           sop_engine **out,
                                           sop_error *err);
@@ -158,6 +159,8 @@ sop_blobs *sop_engine_blobs(sop_engine *engine);
 sop_wal *sop_engine_wal(sop_engine *engine);
 const sop_engine_options *sop_engine_options_get(const sop_engine *engine);
 uint64_t sop_engine_durable_seq(const sop_engine *engine);
+/* What other processes have committed by now becomes visible here. */
+SOP_MUST_CHECK sop_status sop_engine_refresh(sop_engine *engine, sop_error *err);
 /* Sleeps until something newer than seq is durable, at most timeout_ns. */
 void sop_engine_wait_newer(sop_engine *engine, uint64_t seq, uint64_t timeout_ns);
 

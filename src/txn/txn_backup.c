@@ -173,7 +173,12 @@ static sop_status backup_run(backup *b, sop_error *err)
 {
     sop_engine *engine = b->engine;
     sop_mutex_lock(&engine->checkpoint_lock);
-    sop_status status = source_open(b, err);
+    sop_status status = sop_engine__checkpoint_enter(engine, engine->options.busy_timeout_ms, err);
+    if (status == SOP_OK) {
+        status = sop_engine__refresh(engine, err);
+        if (status == SOP_OK) status = source_open(b, err);
+        sop_engine__checkpoint_leave(engine);
+    }
     sop_mutex_unlock(&engine->checkpoint_lock);
     if (status != SOP_OK) return status;
     /* 40 random bits: the chance that a segment of the source carries them is 1 in 10^12 for each; a clash shows as SOP_EXISTS. */

@@ -82,6 +82,15 @@ sop_base *sop_base__new_empty(void)
     return base;
 }
 
+uint64_t sop_base__live_bytes(const sop_base *base)
+{
+    uint64_t bytes = 0;
+    for (size_t i = 0; i < base->row_count; i++) {
+        if (base->rows[i].kind == SOP_SEGMENT_NODES) bytes += base->rows[i].live;
+    }
+    return bytes;
+}
+
 void sop_base__free(sop_base *base)
 {
     if (base == NULL) return;

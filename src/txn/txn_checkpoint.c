@@ -13,11 +13,12 @@
 #include "util/rule.h"
 
 #define LOG_CHECKPOINT_BYTES (256u << 20)
+#define PEN_IDLE_NS          UINT64_C(10000000)
+#define KEEPER_MS            100u
 
 /* ---- FREEZE ---- */
 
-/* The oldest layer that is kept for validation only goes: snapshots older than it can no longer be validated. */
-static void state_drop_oldest(sop_state *state)
+void sop_engine__state_drop_oldest(sop_state *state)
 {
     SOP_ASSERT(state->reading > 0);
     uint64_t last = state->layers[0]->last_seq;
@@ -33,7 +34,7 @@ static void freeze_apply(sop_engine *engine, sop_state *state, uint64_t seq, voi
     sop_freeze *change = context;
     change->seq = seq;
     engine->live->last_seq = seq;
-    if (state->layer_count == STATE_LAYERS) state_drop_oldest(state);
+    if (state->layer_count == STATE_LAYERS) sop_engine__state_drop_oldest(state);
     state->layers[state->layer_count] = change->fresh;
     state->roots[state->layer_count] = NULL;
     state->layer_count++;
@@ -58,20 +59,11 @@ freeze(sop_engine *engine, sop_freeze *change, sop_wal_place *place, sop_error *
 
 /* ---- CHECKPOINT ---- */
 
-typedef struct {
-    sop_base *base;
-    uint64_t base_seq;
-    uint64_t conflict_window;
-    uint64_t oldest_writer;
-    int applied;   /* a state has the base */
-    int published; /* and the log has the CHECKPOINT */
-} publish_change;
-
 /* The merged layers stay for validation while a write transaction that began before their end is open and the window allows. */
-static void publish_apply(sop_engine *engine, sop_state *state, uint64_t seq, void *context)
+void sop_engine__base_publish(sop_engine *engine, sop_state *state, uint64_t seq, void *context)
 {
     (void)seq;
-    publish_change *change = context;
+    sop_publish_change *change = context;
     state->base = change->base;
     while (state->reading + 1 < state->layer_count &&
            state->layers[state->reading]->last_seq <= change->base_seq) {
@@ -89,19 +81,10 @@ static void publish_apply(sop_engine *engine, sop_state *state, uint64_t seq, vo
         keep++;
     }
     while (state->reading > keep) {
-        state_drop_oldest(state);
+        sop_engine__state_drop_oldest(state);
     }
     change->applied = 1;
     engine->commits_since_reclaim = UINT32_MAX / 2; /* the next commit reclaims */
-}
-
-static uint64_t live_bytes(const sop_segment_row *rows, size_t count)
-{
-    uint64_t bytes = 0;
-    for (size_t i = 0; i < count; i++) {
-        bytes += rows[i].kind == SOP_SEGMENT_NODES ? rows[i].live : 0;
-    }
-    return bytes;
 }
 
 static sop_status base_build(sop_merge *merge, uint64_t seq, sop_base **out, sop_error *err)
@@ -164,6 +147,17 @@ static int value_segment_quiet(sop_engine *engine, uint64_t segment, uint64_t ba
     return entry->quiet_seq <= base_seq;
 }
 
+/* Without live bytes; a process that is alive may yet commit a value that it wrote there. */
+static int segment_removable(sop_engine *engine, const sop_segment_row *row, uint64_t base_seq)
+{
+    uint64_t owner = row->segment >> 24;
+    if (row->kind != SOP_SEGMENT_VALUES) return 1;
+    if (owner == engine->short_incarnation) {
+        return value_segment_quiet(engine, row->segment, base_seq);
+    }
+    return !sop_engine__is_attached(engine, owner);
+}
+
 /* Takes the rows without live bytes out of the table and lists those whose segment can go. */
 static sop_status rows_split(sop_merge *merge, uint64_t base_seq, dead_list *dead, sop_error *err)
 {
@@ -174,11 +168,9 @@ static sop_status rows_split(sop_merge *merge, uint64_t base_seq, dead_list *dea
     size_t kept = 0;
     for (size_t i = 0; i < merge->row_count; i++) {
         const sop_segment_row row = merge->rows[i];
-        int own_values =
-            row.kind == SOP_SEGMENT_VALUES && row.segment >> 24 == engine->short_incarnation;
         if (row.live != 0) {
             merge->rows[kept++] = row;
-        } else if (!own_values || value_segment_quiet(engine, row.segment, base_seq)) {
+        } else if (segment_removable(engine, &row, base_seq)) {
             dead->segments[dead->count++] = row.segment;
         }
         /* Else left out, for nobody has synced what nobody refers to; the next checkpoint asks again. */
@@ -191,7 +183,8 @@ static void dead_remove(sop_engine *engine, const dead_list *dead)
 {
     for (size_t i = 0; i < dead->count; i++) {
         sop_error err = {0};
-        if (sop_segment_remove(engine->blobs, dead->segments[i], &err) != SOP_OK) {
+        sop_status status = sop_segment_remove(engine->blobs, dead->segments[i], &err);
+        if (status != SOP_OK && status != SOP_NOT_FOUND) {
             sop_engine__log(engine, SOP_LOG_WARNING, "event=segment_kept message=\"%s\"",
                             err.message);
         }
@@ -209,7 +202,7 @@ static void orphans_remove(sop_engine *engine)
 
 static sop_status checkpoint_log(sop_engine *engine,
                                  const sop_merge *merge,
-                                 publish_change *change,
+                                 sop_publish_change *change,
                                  sop_wal_place *place,
                                  sop_error *err)
 {
@@ -236,7 +229,7 @@ static sop_status checkpoint_log(sop_engine *engine,
         change->oldest_writer = sop_engine__oldest_snapshot(engine, 1);
         sop_special special = {.type = SOP_TXN_TYPE_CHECKPOINT,
                                .body = {body, body_size},
-                               .change = publish_apply,
+                               .change = sop_engine__base_publish,
                                .context = change};
         status = sop_engine__log_special(engine, &special, place, err);
         change->published = status == SOP_OK;
@@ -256,7 +249,6 @@ static sop_status head_move(sop_engine *engine,
 {
     sop_status status = sop_wal_head_set(engine->wal, checkpoint, err);
     if (status != SOP_OK) return status;
-    engine->head_place = *checkpoint;
     sop_mutex_lock(&engine->commit_lock);
     engine->checkpoint_place = *freeze_place;
     sop_mutex_unlock(&engine->commit_lock);
@@ -284,9 +276,9 @@ static void merge_undo(sop_merge *merge, sop_base *base)
     }
 }
 
-/* Up to the CHECKPOINT in the log. */
-static sop_status merge_publish(
-    sop_merge *merge, dead_list *dead, publish_change *change, sop_wal_place *place, sop_error *err)
+/* The new base, durable but in no log. */
+static sop_status
+merge_build(sop_merge *merge, dead_list *dead, sop_publish_change *change, sop_error *err)
 {
     sop_engine *engine = merge->engine;
     const sop_freeze *frozen = &engine->last_freeze;
@@ -296,7 +288,7 @@ static sop_status merge_publish(
     if (status != SOP_OK) return status;
     /* Held by the checkpoint too: a state that the log refuses may be recycled at any time. */
     change->base->references = 1;
-    return checkpoint_log(engine, merge, change, place, err);
+    return SOP_OK;
 }
 
 static sop_status
@@ -311,16 +303,22 @@ checkpoint_merge(sop_engine *engine, sop_state *state, int *published, sop_error
     if (atomic_load_explicit(&engine->stopping, memory_order_relaxed)) {
         merge.interrupts = UINT64_MAX;
     }
-    publish_change change = {0};
+    sop_publish_change change = {0};
     dead_list dead = {0};
     sop_wal_place place;
     sop_wal_place freeze_place = engine->last_freeze.place;
     sop_blobs_seal_values(engine->blobs);
-    sop_status status = merge_publish(&merge, &dead, &change, &place, err);
+    int pinned = 0;
+    sop_status status = merge_build(&merge, &dead, &change, err);
+    /* The head moves and files go while nobody else can write (HEAD_UNDER_PEN). */
+    if (status == SOP_OK) status = sop_engine__pen_pin(engine, err);
+    if (status == SOP_OK) {
+        pinned = 1;
+        status = checkpoint_log(engine, &merge, &change, &place, err);
+    }
     *published = change.published;
     if (change.published) {
-        atomic_store_explicit(&engine->base_bytes,
-                              live_bytes(change.base->rows, change.base->row_count),
+        atomic_store_explicit(&engine->base_bytes, sop_base__live_bytes(change.base),
                               memory_order_relaxed);
         if (!SOP_RULE(HEAD_BEFORE_DELETE)) dead_remove(engine, &dead);
         if (status == SOP_OK) status = head_move(engine, &place, &freeze_place, err);
@@ -332,6 +330,7 @@ checkpoint_merge(sop_engine *engine, sop_state *state, int *published, sop_error
         atomic_fetch_add_explicit(&engine->checkpoint_bytes, merge.bytes_written,
                                   memory_order_relaxed);
     }
+    if (pinned) sop_engine__pen_unpin(engine);
     sop_mutex_lock(&engine->commit_lock);
     /* A CHECKPOINT whose write failed may yet be found in the log. */
     int undo = !change.applied || (!change.published && !sop_wal_is_broken(engine->wal));
@@ -392,11 +391,20 @@ static sop_status freeze_encode(sop_engine *engine, sop_error *err)
     return status == SOP_OK ? SOP_OK : sop_fail(err, status, "checkpoint: out of memory");
 }
 
+/* A FREEZE that was not durable may have been copied by a FORK: its place counts from now on. */
+static sop_status freeze_settle(sop_engine *engine, sop_error *err)
+{
+    sop_freeze *frozen = &engine->last_freeze;
+    sop_status status = sop_engine__sync_all(engine, err);
+    return status == SOP_OK ? sop_wal_place_of(engine->wal, frozen->seq, &frozen->place, err)
+                            : status;
+}
+
 /* A new FREEZE, or after some failures (a full disk) the last one again, so that layers do not pile up. */
 static sop_status freeze_or_reuse(sop_engine *engine, const tip_summary *tip, sop_error *err)
 {
     int reusable = engine->last_freeze.seq != 0 && !tip->has_loads;
-    if (tip->frozen >= FROZEN_REUSE && reusable) return SOP_OK;
+    if (tip->frozen >= FROZEN_REUSE && reusable) return freeze_settle(engine, err);
     if (tip->frozen >= FROZEN_MAX) {
         return sop_fail(err, SOP_BUSY, "checkpoint: %u failed before it, reopen the database",
                         tip->frozen);
@@ -408,7 +416,19 @@ static sop_status freeze_or_reuse(sop_engine *engine, const tip_summary *tip, so
     change.place = place;
     freeze_forget(engine);
     engine->last_freeze = change;
-    return SOP_OK;
+    return engine->options.sync == SOP_SYNC_FULL ? SOP_OK : freeze_settle(engine, err);
+}
+
+/* With the pen: a FREEZE to merge, unless there is nothing to do. */
+static sop_status freeze_prepare(sop_engine *engine, int *todo_out, sop_error *err)
+{
+    sop_status status = sop_engine__pen_pin(engine, err);
+    if (status != SOP_OK) return status;
+    tip_summary tip = tip_look(engine);
+    *todo_out = tip.changes;
+    status = tip.changes ? freeze_or_reuse(engine, &tip, err) : sop_engine__sync_all(engine, err);
+    sop_engine__pen_unpin(engine);
+    return status;
 }
 
 sop_status sop_engine__checkpoint_locked(sop_engine *engine, sop_error *err)
@@ -416,13 +436,16 @@ sop_status sop_engine__checkpoint_locked(sop_engine *engine, sop_error *err)
     if (engine->options.read_only) {
         return sop_fail(err, SOP_READ_ONLY, "checkpoint: open read-only");
     }
-    tip_summary tip = tip_look(engine);
-    if (!tip.changes) return sop_engine__sync_all(engine, err);
     sop_slot *slot = sop_engine__slot_acquire(engine);
     if (slot == NULL) return sop_fail(err, SOP_NO_MEMORY, "checkpoint: out of memory");
     int published = 0;
-    sop_status status = freeze_or_reuse(engine, &tip, err);
-    if (status == SOP_OK) status = freeze_encode(engine, err);
+    int todo = 0;
+    sop_status status = freeze_prepare(engine, &todo, err);
+    if (status != SOP_OK || !todo) {
+        sop_engine__slot_release(engine, slot);
+        return status;
+    }
+    status = freeze_encode(engine, err);
     if (status == SOP_OK) {
         sop_state *state = sop_engine__state_pick(&engine->durable, slot);
         SOP_ASSERT(atomic_load_explicit(&state->seq, memory_order_relaxed) >=
@@ -441,12 +464,7 @@ static void checkpoint_finished(sop_engine *engine, sop_status status, const sop
 {
     sop_mutex_lock(&engine->commit_lock);
     sop_engine__reclaim(engine);
-    const sop_state *tip = atomic_load_explicit(&engine->tip, memory_order_relaxed);
-    uint64_t bytes = 0;
-    for (uint32_t i = tip->reading; i < tip->layer_count; i++) {
-        bytes += sop_memtable_bytes(tip->layers[i]->table);
-    }
-    atomic_store_explicit(&engine->memtable_bytes, bytes, memory_order_relaxed);
+    sop_engine__memory_account(engine);
     if (status != SOP_OK) {
         engine->checkpoint_error = *cause;
         atomic_fetch_add_explicit(&engine->checkpoint_failures, 1, memory_order_release);
@@ -457,19 +475,50 @@ static void checkpoint_finished(sop_engine *engine, sop_status status, const sop
     sop_engine__bury(engine);
 }
 
-sop_status sop_engine_checkpoint(sop_engine *engine, sop_error *err)
+sop_status sop_engine__checkpoint_enter(sop_engine *engine, uint32_t wait_ms, sop_error *err)
+{
+    if (engine->page == NULL) return SOP_OK;
+    sop_backend *b = engine->options.backend;
+    sop_status status = b->ops->lock(b, SOP_LOCK_CHECKPOINT, 1, wait_ms, err);
+    if (status != SOP_BUSY) return status;
+    return sop_fail(err, SOP_BUSY, "%s: another process makes a checkpoint, waited %u ms", b->url,
+                    wait_ms);
+}
+
+void sop_engine__checkpoint_leave(sop_engine *engine)
+{
+    if (engine->page == NULL) return;
+    sop_backend *b = engine->options.backend;
+    b->ops->unlock(b, SOP_LOCK_CHECKPOINT);
+}
+
+static sop_status checkpoint_run(sop_engine *engine, uint32_t wait_ms, sop_error *err)
 {
     sop_error cause = {0};
     sop_mutex_lock(&engine->checkpoint_lock);
-    sop_status status = sop_engine__checkpoint_locked(engine, &cause);
-    checkpoint_finished(engine, status, &cause);
+    sop_status status = sop_engine__checkpoint_enter(engine, wait_ms, &cause);
+    /* Somebody else is at it, which serves as well. */
+    int other = status == SOP_BUSY && wait_ms == 0;
+    if (status == SOP_OK) {
+        status = sop_engine__checkpoint_locked(engine, &cause);
+        sop_engine__checkpoint_leave(engine);
+    }
+    if (!other) checkpoint_finished(engine, status, &cause);
     sop_mutex_unlock(&engine->checkpoint_lock);
-    if (status != SOP_OK) {
+    if (status != SOP_OK && !other) {
         sop_engine__log(engine, SOP_LOG_WARNING, "event=checkpoint_failed message=\"%s\"",
                         cause.message);
-        if (err != NULL) *err = cause;
     }
+    if (status != SOP_OK && err != NULL) *err = cause;
     return status;
+}
+
+sop_status sop_engine_checkpoint(sop_engine *engine, sop_error *err)
+{
+    if (engine->options.read_only) {
+        return sop_fail(err, SOP_READ_ONLY, "checkpoint: open read-only");
+    }
+    return checkpoint_run(engine, engine->options.busy_timeout_ms, err);
 }
 
 void sop_engine__checkpoint_request(sop_engine *engine)
@@ -488,7 +537,7 @@ static void checkpointer_main(void *argument)
         uint32_t word = atomic_load_explicit(&engine->work_word, memory_order_acquire);
         if (atomic_load_explicit(&engine->stopping, memory_order_acquire)) return;
         if (atomic_load_explicit(&engine->checkpoint_wanted, memory_order_acquire)) {
-            sop_status status = sop_engine_checkpoint(engine, NULL);
+            sop_status status = checkpoint_run(engine, 0, NULL);
             atomic_store_explicit(&engine->checkpoint_wanted, 0, memory_order_release);
             /* After a failure writers decide when to try again; never spin on a full disk. */
             if (status != SOP_OK) sop_wait(&engine->work_word, word, 1000000000u);
@@ -498,29 +547,51 @@ static void checkpointer_main(void *argument)
     }
 }
 
-/* Prepares log files ahead of use, starts checkpoints when the log has grown long, syncs in mode periodic. */
+static void keeper_turn(sop_engine *engine)
+{
+    sop_error err = {0};
+    sop_ignore(sop_engine__refresh(engine, NULL)); /* logged there; who needs it is told */
+    if (atomic_load_explicit(&engine->failed, memory_order_acquire)) return;
+    if (sop_wal_prepare(engine->wal, &err) != SOP_OK) {
+        sop_engine__log(engine, SOP_LOG_WARNING, "event=prepare_failed message=\"%s\"",
+                        err.message);
+    }
+    if (sop_engine__log_pending(engine) > LOG_CHECKPOINT_BYTES) {
+        sop_engine__checkpoint_request(engine);
+    }
+}
+
+/* Mode periodic: told to every later commit when it fails. */
+static void keeper_sync(sop_engine *engine, uint64_t *due_ns)
+{
+    if (engine->options.sync != SOP_SYNC_PERIODIC) return;
+    uint64_t now = sop_boot_ns();
+    if (now < *due_ns) return;
+    *due_ns = now + engine->options.sync_ms * UINT64_C(1000000);
+    if (!atomic_load_explicit(&engine->failed, memory_order_acquire)) {
+        sop_ignore(sop_engine__sync_all(engine, NULL));
+    }
+}
+
+/* Prepares log files ahead of use, starts checkpoints when the log has grown long, syncs in mode periodic, follows what others write,
+   and gives back the pen. */
 static void keeper_main(void *argument)
 {
     sop_engine *engine = argument;
-    uint64_t period_ns =
-        engine->options.sync == SOP_SYNC_PERIODIC ? engine->options.sync_ms * 1000000u : 100000000u;
+    uint64_t sync_due_ns = 0;
     while (!atomic_load_explicit(&engine->stopping, memory_order_acquire)) {
         uint32_t word = atomic_load_explicit(&engine->keep_word, memory_order_acquire);
-        if (!atomic_load_explicit(&engine->failed, memory_order_acquire)) {
-            sop_error err = {0};
-            if (sop_wal_prepare(engine->wal, &err) != SOP_OK) {
-                sop_engine__log(engine, SOP_LOG_WARNING, "event=prepare_failed message=\"%s\"",
-                                err.message);
-            }
-            if (engine->options.sync == SOP_SYNC_PERIODIC &&
-                atomic_load_explicit(&engine->synced_seq, memory_order_acquire) <
-                    atomic_load_explicit(&engine->durable_seq, memory_order_acquire)) {
-                sop_ignore(sop_engine__sync_all(engine, NULL)); /* reported to every later commit */
-            }
-            uint64_t log_bytes = sop_engine__log_pending(engine);
-            if (log_bytes > LOG_CHECKPOINT_BYTES) sop_engine__checkpoint_request(engine);
+        keeper_sync(engine, &sync_due_ns);
+        keeper_turn(engine);
+        if (sop_engine__pen_idle(engine)) {
+            sop_wait(&engine->page->wanted, 0, PEN_IDLE_NS);
+        } else {
+            uint64_t period_ms =
+                engine->options.sync == SOP_SYNC_PERIODIC && engine->options.sync_ms < KEEPER_MS
+                    ? engine->options.sync_ms
+                    : KEEPER_MS;
+            sop_wait(&engine->keep_word, word, period_ms * 1000000u);
         }
-        sop_wait(&engine->keep_word, word, period_ns);
     }
 }
 

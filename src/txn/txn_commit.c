@@ -20,9 +20,10 @@ void sop_engine__wake(sop_engine *engine)
     }
 }
 
-/* What was published after `durable` is lost; unknown_upto: up to here it may yet be found in the log. Needs commit_lock. */
-static void
-log_lost(sop_engine *engine, uint64_t unknown_upto, sop_status status, const sop_error *cause)
+void sop_engine__log_lost(sop_engine *engine,
+                          uint64_t unknown_upto,
+                          sop_status status,
+                          const sop_error *cause)
 {
     uint32_t n = atomic_load_explicit(&engine->abandons, memory_order_relaxed);
     engine->abandon_ring[n % 16] = (sop_abandon){
@@ -35,11 +36,12 @@ log_lost(sop_engine *engine, uint64_t unknown_upto, sop_status status, const sop
     engine->failure.status = status;
     memcpy(engine->failure.message, cause->message, sizeof engine->failure.message);
     sop_memtable_freeze_heap(engine->live->table);
+    atomic_store_explicit(&engine->follow_lost, 1, memory_order_relaxed);
     atomic_store_explicit(&engine->failed, 1, memory_order_release);
     sop_engine__log(engine, SOP_LOG_ERROR, "event=log_failed message=\"%s\"", cause->message);
 }
 
-static sop_status failure_report(const sop_engine *engine, sop_error *err)
+sop_status sop_engine__failure_report(const sop_engine *engine, sop_error *err)
 {
     if (SOP_LIKELY(atomic_load_explicit(&engine->failed, memory_order_acquire) == 0)) return SOP_OK;
     return sop_fail(err, SOP_IO, "commits are refused until reopened, the log failed: %.150s",
@@ -67,19 +69,18 @@ static sop_status append_open(sop_engine *engine, sop_error *err)
         atomic_load_explicit(&engine->synced_seq, memory_order_relaxed), 0, &place, &cause);
     if (status != SOP_OK) {
         uint64_t seq = atomic_load_explicit(&tip->seq, memory_order_relaxed);
-        log_lost(engine, sop_wal_is_broken(engine->wal) ? seq : 0, status, &cause);
+        sop_engine__log_lost(engine, sop_wal_is_broken(engine->wal) ? seq : 0, status, &cause);
         if (err != NULL) *err = cause;
         return status;
     }
     frame_count(engine, &place);
     sop_wal_buffer_reset(&engine->open_buffer);
     sop_engine__durable_set(engine, tip);
+    sop_wal_publish(engine->wal);
     return SOP_OK;
 }
 
-/* Closes the frame under construction: what is added from now on goes into the next one. The state at its end, NULL when it is
-   empty. Needs io_lock and commit_lock. */
-static sop_state *open_take(sop_engine *engine)
+sop_state *sop_engine__open_take(sop_engine *engine)
 {
     if (engine->open_buffer.transactions == 0) return NULL;
     sop_wal_buffer buffer = engine->open_buffer;
@@ -88,9 +89,10 @@ static sop_state *open_take(sop_engine *engine)
     return atomic_load_explicit(&engine->tip, memory_order_relaxed);
 }
 
-/* Writes the frame that open_take closed, and syncs it. Needs io_lock. */
-static sop_status
-taken_write(sop_engine *engine, sop_state *end, sop_wal_place *place_out, sop_error *err)
+sop_status sop_engine__taken_write(sop_engine *engine,
+                                   sop_state *end,
+                                   sop_wal_place *place_out,
+                                   sop_error *err)
 {
     uint64_t seq = atomic_load_explicit(&end->seq, memory_order_relaxed);
     uint64_t synced = atomic_load_explicit(&engine->synced_seq, memory_order_relaxed);
@@ -103,23 +105,32 @@ taken_write(sop_engine *engine, sop_state *end, sop_wal_place *place_out, sop_er
     sop_wal_buffer_reset(&engine->io_buffer);
     if (status != SOP_OK) {
         sop_mutex_lock(&engine->commit_lock);
-        log_lost(engine, sop_wal_is_broken(engine->wal) ? seq : 0, status, &cause);
+        sop_engine__log_lost(engine, sop_wal_is_broken(engine->wal) ? seq : 0, status, &cause);
         sop_mutex_unlock(&engine->commit_lock);
         if (err != NULL) *err = cause;
         return status;
     }
     atomic_store_explicit(&engine->synced_seq, seq, memory_order_release);
     sop_engine__durable_set(engine, end);
+    sop_wal_publish(engine->wal);
     return SOP_OK;
 }
 
-/* Mode full: takes what is waiting, writes it as one frame and syncs it. Needs io_lock. */
+/* Mode full: takes what is waiting, writes it as one frame and syncs it. SOP_NOT_FOUND (as a status only): nothing is. Needs
+   io_lock. */
 static sop_status flush_open(sop_engine *engine, sop_wal_place *place_out, sop_error *err)
 {
     sop_mutex_lock(&engine->commit_lock);
-    sop_state *end = open_take(engine);
+    sop_state *end = sop_engine__open_take(engine);
     sop_mutex_unlock(&engine->commit_lock);
-    return end == NULL ? SOP_OK : taken_write(engine, end, place_out, err);
+    return end == NULL ? SOP_NOT_FOUND : sop_engine__taken_write(engine, end, place_out, err);
+}
+
+/* What a process in another mode wrote and nobody synced yet: who takes the pen in mode full makes it durable. */
+static sop_status durable_others(sop_engine *engine, uint64_t seq, sop_error *err)
+{
+    if (atomic_load_explicit(&engine->durable_seq, memory_order_acquire) >= seq) return SOP_OK;
+    return sop_engine__pen_take(engine, err);
 }
 
 /* Waits until the commit is durable; whoever gets io_lock first writes for all that wait. */
@@ -143,9 +154,13 @@ static sop_status durable_wait(sop_engine *engine, uint64_t seq, uint32_t abando
         }
         if (sop_mutex_try(&engine->io_lock)) {
             sop_wal_place place;
-            sop_ignore(flush_open(engine, &place, NULL)); /* told through abandon_ring */
+            int empty =
+                flush_open(engine, &place, NULL) == SOP_NOT_FOUND; /* told through abandon_ring */
+            sop_engine__pen_look_locked(engine);
             sop_mutex_unlock(&engine->io_lock);
             sop_engine__wake(engine);
+            sop_status status = empty ? durable_others(engine, seq, err) : SOP_OK;
+            if (status != SOP_OK) return status;
             continue;
         }
         atomic_fetch_add_explicit(&engine->durable_waiters, 1, memory_order_seq_cst);
@@ -154,19 +169,46 @@ static sop_status durable_wait(sop_engine *engine, uint64_t seq, uint32_t abando
     }
 }
 
-sop_status sop_engine__sync_all(sop_engine *engine, sop_error *err)
+static sop_status sync_full(sop_engine *engine, sop_error *err)
 {
-    if (engine->options.sync == SOP_SYNC_FULL) {
-        sop_wal_place place;
-        sop_mutex_lock(&engine->io_lock);
-        sop_status status = flush_open(engine, &place, err);
-        sop_mutex_unlock(&engine->io_lock);
-        sop_engine__wake(engine);
-        return status;
-    }
+    sop_wal_place place;
     sop_mutex_lock(&engine->io_lock);
-    sop_mutex_lock(&engine->commit_lock);
-    sop_status status = append_open(engine, err);
+    sop_status status = flush_open(engine, &place, err);
+    sop_engine__pen_look_locked(engine);
+    sop_mutex_unlock(&engine->io_lock);
+    sop_engine__wake(engine);
+    return status == SOP_NOT_FOUND ? SOP_OK : status;
+}
+
+/* Takes io_lock and commit_lock with the pen in this process. */
+static sop_status write_enter(sop_engine *engine, sop_error *err) SOP_NO_ANALYSIS
+{
+    for (;;) {
+        sop_mutex_lock(&engine->io_lock);
+        sop_mutex_lock(&engine->commit_lock);
+        if (SOP_LIKELY(engine->page == NULL || engine->pen == SOP_PEN_HELD)) return SOP_OK;
+        sop_mutex_unlock(&engine->commit_lock);
+        sop_mutex_unlock(&engine->io_lock);
+        sop_status status = sop_engine__pen_take(engine, err);
+        if (status != SOP_OK) return status;
+    }
+}
+
+/* 1: all that this process has seen is on stable storage; another process may have done it. */
+static int all_synced(sop_engine *engine)
+{
+    uint64_t seq = atomic_load_explicit(&engine->durable_seq, memory_order_acquire);
+    if (atomic_load_explicit(&engine->synced_seq, memory_order_acquire) >= seq) return 1;
+    if (engine->page == NULL) return 0;
+    return atomic_load_explicit(&engine->page->durable_seq, memory_order_acquire) >= seq;
+}
+
+/* Modes periodic and off. */
+static sop_status sync_written(sop_engine *engine, sop_error *err) SOP_NO_ANALYSIS
+{
+    sop_status status = write_enter(engine, err);
+    if (status != SOP_OK) return status;
+    status = append_open(engine, err);
     uint64_t seq = atomic_load_explicit(&engine->durable_seq, memory_order_relaxed);
     sop_wal_sync_job job;
     if (status == SOP_OK) status = sop_wal_sync_begin(engine->wal, &job, err);
@@ -178,16 +220,27 @@ sop_status sop_engine__sync_all(sop_engine *engine, sop_error *err)
         if (status == SOP_OK) {
             atomic_store_explicit(&engine->synced_seq, seq, memory_order_release);
             atomic_fetch_add_explicit(&engine->syncs, 1, memory_order_relaxed);
+            sop_wal_publish(engine->wal);
         } else {
             /* The written frames stay visible; nothing more is promised. */
             sop_error cause = {.status = status};
             if (err != NULL) cause = *err;
-            log_lost(engine, 0, status, &cause);
+            sop_engine__log_lost(engine, 0, status, &cause);
         }
         sop_mutex_unlock(&engine->commit_lock);
     }
+    sop_engine__pen_look_locked(engine);
     sop_mutex_unlock(&engine->io_lock);
     sop_engine__wake(engine);
+    return status;
+}
+
+sop_status sop_engine__sync_all(sop_engine *engine, sop_error *err)
+{
+    if (engine->options.sync == SOP_SYNC_FULL) return sync_full(engine, err);
+    if (all_synced(engine)) return SOP_OK;
+    sop_status status = sync_written(engine, err);
+    sop_engine__pen_look(engine);
     return status;
 }
 
@@ -344,7 +397,7 @@ static uint64_t tip_seq(const sop_engine *engine)
     return atomic_load_explicit(&tip->seq, memory_order_relaxed);
 }
 
-/* Before the first commit of this process: evict incarnations that ended without LEAVE, and JOIN. */
+/* Before the first commit of this process: evict incarnations that died without LEAVE, and JOIN. */
 static sop_status join(sop_engine *engine, sop_error *err)
 {
     if (SOP_LIKELY(engine->joined)) return SOP_OK;
@@ -353,6 +406,7 @@ static sop_status join(sop_engine *engine, sop_error *err)
     for (size_t i = 0; i < engine->live_table.count && status == SOP_OK; i++) {
         sop_live_peer *peer = engine->live_table.peers[i];
         if (peer->gone || memcmp(peer->incarnation, engine->incarnation, 16) == 0) continue;
+        if (sop_engine__is_attached(engine, sop_get_u64be(peer->incarnation) >> 24)) continue;
         sop_special evict = {.type = SOP_TXN_TYPE_EVICT, .body = {peer->incarnation, 16}};
         status = special_add(engine, &evict, err);
         if (status == SOP_OK) {
@@ -368,15 +422,14 @@ static sop_status join(sop_engine *engine, sop_error *err)
     return status;
 }
 
-sop_status sop_engine__log_special(sop_engine *engine,
-                                   const sop_special *special,
-                                   sop_wal_place *place_out,
-                                   sop_error *err)
+static sop_status special_write(sop_engine *engine,
+                                const sop_special *special,
+                                sop_wal_place *place_out,
+                                sop_error *err) SOP_NO_ANALYSIS
 {
-    *place_out = (sop_wal_place){0};
-    sop_mutex_lock(&engine->io_lock);
-    sop_mutex_lock(&engine->commit_lock);
-    sop_status status = failure_report(engine, err);
+    sop_status status = write_enter(engine, err);
+    if (status != SOP_OK) return status;
+    status = sop_engine__failure_report(engine, err);
     if (status == SOP_OK) status = special_add(engine, special, err);
     int full = engine->options.sync == SOP_SYNC_FULL;
     if (status == SOP_OK && !full) {
@@ -389,11 +442,23 @@ sop_status sop_engine__log_special(sop_engine *engine,
         sop_mutex_lock(&engine->commit_lock);
     }
     /* Under the same lock: nothing may come behind a FREEZE in its frame, recovery begins after it. */
-    sop_state *end = status == SOP_OK && full ? open_take(engine) : NULL;
+    sop_state *end = status == SOP_OK && full ? sop_engine__open_take(engine) : NULL;
     sop_mutex_unlock(&engine->commit_lock);
-    if (end != NULL) status = taken_write(engine, end, place_out, err);
+    if (end != NULL) status = sop_engine__taken_write(engine, end, place_out, err);
+    sop_engine__pen_look_locked(engine);
     sop_mutex_unlock(&engine->io_lock);
     sop_engine__wake(engine);
+    return status;
+}
+
+sop_status sop_engine__log_special(sop_engine *engine,
+                                   const sop_special *special,
+                                   sop_wal_place *place_out,
+                                   sop_error *err)
+{
+    *place_out = (sop_wal_place){0};
+    sop_status status = special_write(engine, special, place_out, err);
+    sop_engine__pen_look(engine);
     return status;
 }
 
@@ -451,7 +516,7 @@ static sop_status commit_apply(sop_core *core, const sop_runs *runs, uint64_t *s
 {
     sop_engine *engine = core->engine;
     *seq_out = 0;
-    sop_status status = failure_report(engine, &core->error);
+    sop_status status = sop_engine__failure_report(engine, &core->error);
     if (status == SOP_OK) status = join(engine, &core->error);
     if (status != SOP_OK) return status;
     const sop_state *tip = atomic_load_explicit(&engine->tip, memory_order_relaxed);
@@ -500,8 +565,7 @@ uint64_t sop_engine__memory_budget(const sop_engine *engine)
     return quarter > (512u << 20) ? 512u << 20 : quarter;
 }
 
-/* After a commit: book-keeping, and a checkpoint when memory or log have grown. Needs commit_lock. */
-static void commit_account(sop_engine *engine)
+void sop_engine__memory_account(sop_engine *engine)
 {
     const sop_state *tip = atomic_load_explicit(&engine->tip, memory_order_relaxed);
     uint64_t bytes = 0;
@@ -509,6 +573,11 @@ static void commit_account(sop_engine *engine)
         bytes += sop_memtable_bytes(tip->layers[i]->table);
     }
     atomic_store_explicit(&engine->memtable_bytes, bytes, memory_order_relaxed);
+}
+
+void sop_engine__commit_account(sop_engine *engine)
+{
+    sop_engine__memory_account(engine);
     if (++engine->commits_since_reclaim >= RECLAIM_EVERY) sop_engine__reclaim(engine);
 }
 
@@ -552,18 +621,26 @@ static int gate_closed(const sop_core *core, uint64_t *wait_ns)
     return now < until;
 }
 
-/* Takes commit_lock while the gate is open. Asked under the lock, so that nobody who came before the gate closed slips in after
-   the snapshot of the one that closed it. */
-static void commit_lock_enter(sop_core *core) SOP_NO_ANALYSIS
+/* Takes commit_lock while the gate is open and the pen is here. Asked under the lock, so that nobody who came before the gate closed
+   slips in after the snapshot of the one that closed it. */
+static sop_status commit_lock_enter(sop_core *core) SOP_NO_ANALYSIS
 {
     sop_engine *engine = core->engine;
     for (;;) {
-        uint64_t wait_ns;
+        uint64_t wait_ns = 0;
         uint32_t word = atomic_load_explicit(&engine->gate_word, memory_order_acquire);
         sop_mutex_lock(&engine->commit_lock);
-        if (SOP_LIKELY(!gate_closed(core, &wait_ns))) return;
+        int closed = gate_closed(core, &wait_ns);
+        if (SOP_LIKELY(!closed && (engine->pen == SOP_PEN_HELD || engine->page == NULL))) {
+            return SOP_OK;
+        }
         sop_mutex_unlock(&engine->commit_lock);
-        sop_wait(&engine->gate_word, word, wait_ns);
+        if (closed) {
+            sop_wait(&engine->gate_word, word, wait_ns);
+            continue;
+        }
+        sop_status status = sop_engine__pen_take(engine, &core->error);
+        if (status != SOP_OK) return status;
     }
 }
 
@@ -572,6 +649,8 @@ void sop_core_exclusive(sop_core *core)
     sop_engine *engine = core->engine;
     sop_core *nobody = NULL;
     if (core->exclusive) return;
+    /* The gate keeps the pen here; without it the attempt is as good as any other. */
+    sop_ignore(sop_engine__pen_take(engine, NULL));
     /* Under the lock: whoever holds it now commits before the snapshot that this one takes next. */
     sop_mutex_lock(&engine->commit_lock);
     if (atomic_compare_exchange_strong_explicit(&engine->gate, &nobody, core, memory_order_acquire,
@@ -601,13 +680,14 @@ static sop_status commit_publish(sop_core *core,
                                  uint32_t *abandons_out) SOP_NO_ANALYSIS
 {
     sop_engine *engine = core->engine;
-    commit_lock_enter(core);
-    sop_status status = commit_apply(core, runs, seq_out);
+    sop_status status = commit_lock_enter(core);
+    if (status != SOP_OK) return status;
+    status = commit_apply(core, runs, seq_out);
     if (status == SOP_CONFLICT) engine->conflicts++;
     if (status == SOP_OK && engine->options.sync != SOP_SYNC_FULL) {
         status = append_commit(engine, &core->error);
     }
-    if (status == SOP_OK) commit_account(engine);
+    if (status == SOP_OK) sop_engine__commit_account(engine);
     *abandons_out = atomic_load_explicit(&engine->abandons, memory_order_relaxed);
     sop_mutex_unlock(&engine->commit_lock);
     return status;
@@ -622,7 +702,12 @@ static sop_status commit_durably(sop_core *core, const sop_runs *runs, uint64_t 
     if (core->has_load) {
         /* A checkpoint counts on the base not changing under it. */
         sop_mutex_lock(&engine->checkpoint_lock);
-        status = commit_publish(core, runs, seq_out, &abandons);
+        status =
+            sop_engine__checkpoint_enter(engine, engine->options.busy_timeout_ms, &core->error);
+        if (status == SOP_OK) {
+            status = commit_publish(core, runs, seq_out, &abandons);
+            sop_engine__checkpoint_leave(engine);
+        }
         sop_mutex_unlock(&engine->checkpoint_lock);
     } else {
         status = commit_publish(core, runs, seq_out, &abandons);
@@ -659,6 +744,7 @@ static sop_status commit_writes(sop_core *core)
         sop_runs__free(runs);
     }
     if (status == SOP_OK) core->commit_seq = seq;
+    sop_engine__pen_look(engine);
     return status;
 }
 

@@ -15,9 +15,11 @@ enum {
 
 /* ---- begin and end ---- */
 
-static void snapshot_take(sop_core *core)
+static sop_status snapshot_take(sop_core *core, sop_error *err)
 {
     sop_engine *engine = core->engine;
+    sop_status status = sop_engine__refresh(engine, err);
+    if (status != SOP_OK) return status;
     int at_tip = (core->mode == SOP_TXN_WRITE && !core->durable) || !SOP_RULE(WATERMARK);
     core->state = sop_engine__state_pick(at_tip ? &engine->tip : &engine->durable, core->slot);
     core->snapshot_seq = atomic_load_explicit(&core->state->seq, memory_order_relaxed);
@@ -31,6 +33,7 @@ static void snapshot_take(sop_core *core)
     core->deadline_ns =
         core->deadline_ms == 0 ? 0 : sop_boot_ns() + (uint64_t)core->deadline_ms * 1000000u;
     atomic_store_explicit(&core->cancelled, 0, memory_order_relaxed);
+    return SOP_OK;
 }
 
 sop_status
@@ -49,8 +52,9 @@ sop_core_init(sop_core *core, sop_engine *engine, const sop_txn_options *options
     if (core->slot == NULL) return sop_fail(err, SOP_NO_MEMORY, "begin: out of memory");
     atomic_store_explicit(&core->slot->writing, core->mode == SOP_TXN_WRITE, memory_order_relaxed);
     atomic_fetch_add_explicit(&engine->open_transactions, 1, memory_order_relaxed);
-    snapshot_take(core);
-    return SOP_OK;
+    sop_status status = snapshot_take(core, err);
+    if (status != SOP_OK) sop_core_deinit(core);
+    return status;
 }
 
 void sop_core__gate_open(sop_core *core)
@@ -100,8 +104,7 @@ sop_status sop_core_renew(sop_core *core)
                         "renew: the transaction is still open, reset it first");
     }
     sop_core_reset(core);
-    snapshot_take(core);
-    return SOP_OK;
+    return snapshot_take(core, &core->error);
 }
 
 void sop_core_deinit(sop_core *core)

@@ -14,11 +14,6 @@
 
 #define CLOSE_CHECKPOINT_BYTES (1u << 20)
 
-/* The shared page of a standalone folder: who holds the database. */
-typedef struct {
-    _Atomic uint32_t holder_process;
-} shared_page;
-
 void sop_engine__log(const sop_engine *engine, int level, const char *format, ...)
 {
     if (engine->options.log == NULL) return;
@@ -88,26 +83,6 @@ static void options_complete(sop_engine_options *options)
     if (options->log_keep == 0) options->log_keep = UINT64_C(256) << 20;
 }
 
-static sop_status lock_take(sop_engine *engine, sop_error *err)
-{
-    sop_backend *b = engine->options.backend;
-    if (engine->options.read_only) return SOP_OK;
-    void *page = NULL;
-    sop_status status = b->ops->shared_page(b, sizeof(shared_page), &page, err);
-    if (status != SOP_OK) return status;
-    shared_page *shared = page;
-    status = b->ops->lock(b, 0, 1, engine->options.busy_timeout_ms, err);
-    if (status == SOP_BUSY) {
-        return sop_fail(err, SOP_BUSY, "%s is open in process %u, waited %u ms", b->url,
-                        atomic_load_explicit(&shared->holder_process, memory_order_relaxed),
-                        engine->options.busy_timeout_ms);
-    }
-    if (status == SOP_OK) {
-        atomic_store_explicit(&shared->holder_process, sop_process_id(), memory_order_relaxed);
-    }
-    return status;
-}
-
 typedef struct {
     uint64_t short_incarnation;
     int taken;
@@ -136,8 +111,86 @@ static sop_status incarnation_draw(sop_engine *engine, sop_error *err)
         if (status != SOP_OK) return status;
         if (search.taken) continue;
         engine->short_incarnation = search.short_incarnation;
-        return SOP_OK;
+        if (engine->options.read_only) return SOP_OK;
+        /* Alive as long as this is held, and the name is nobody else's. */
+        status = b->ops->lock(b, SOP_LOCK_ATTACHED + engine->short_incarnation, 1, 0, err);
+        if (status != SOP_BUSY) return status;
     }
+}
+
+int sop_engine__is_attached(sop_engine *engine, uint64_t short_incarnation)
+{
+    if (engine->page == NULL || short_incarnation == engine->short_incarnation) return 0;
+    sop_backend *b = engine->options.backend;
+    return b->ops->lock_held(b, SOP_LOCK_ATTACHED + short_incarnation);
+}
+
+/* ---- the door: one process opens or closes at a time ---- */
+
+/* join: others have the database open, and their page tells where the log ends. Else this process reads the log to its true end, with
+   the pen: the page may have been removed while others live. */
+typedef struct {
+    int locked;
+    int join;
+} door;
+
+static sop_status door_busy(const sop_engine *engine, const char *what, sop_error *err)
+{
+    return sop_fail(err, SOP_BUSY, "%s: process %u %s, waited %u ms", engine->options.backend->url,
+                    atomic_load_explicit(&engine->page->holder_process, memory_order_relaxed), what,
+                    engine->options.busy_timeout_ms);
+}
+
+static sop_status door_open(sop_engine *engine, door *d, sop_error *err)
+{
+    sop_backend *b = engine->options.backend;
+    uint32_t wait_ms = engine->options.busy_timeout_ms;
+    void *page = NULL;
+    if (engine->options.read_only) return incarnation_draw(engine, err);
+    sop_status status = b->ops->shared_page(b, sizeof(sop_wal_page), &page, err);
+    if (status != SOP_OK) return status;
+    engine->page = page;
+    status = b->ops->lock(b, SOP_LOCK_DOOR, 1, wait_ms, err);
+    if (status == SOP_BUSY) return door_busy(engine, "is opening or closing the database", err);
+    if (status != SOP_OK) return status;
+    d->locked = 1;
+    if (!b->ops->shared_page_linked(b)) {
+        return sop_fail(err, SOP_BUSY, "%s/shm was removed meanwhile, open again", b->url);
+    }
+    status = incarnation_draw(engine, err);
+    if (status != SOP_OK) return status;
+    status = b->ops->lock(b, SOP_LOCK_PRESENCE, 1, 0, err);
+    d->join =
+        status == SOP_BUSY && sop_wal_page_valid(engine->page, engine->superblock.incarnation);
+    if (status == SOP_OK || status == SOP_BUSY) {
+        /* Whoever is alone stays exclusive until the log is ready. */
+        status = status == SOP_OK ? SOP_OK : b->ops->lock(b, SOP_LOCK_PRESENCE, 0, 0, err);
+    }
+    if (status != SOP_OK || d->join) return status;
+    status = b->ops->lock(b, SOP_LOCK_PEN, 1, wait_ms, err);
+    if (status == SOP_BUSY) return door_busy(engine, "is writing", err);
+    if (status == SOP_OK) engine->pen = SOP_PEN_HELD;
+    return status;
+}
+
+static void door_shut(sop_engine *engine, const door *d)
+{
+    sop_backend *b = engine->options.backend;
+    sop_error ignored;
+    if (!d->locked) return;
+    sop_ignore(b->ops->lock(b, SOP_LOCK_PRESENCE, 0, 0, &ignored)); /* held already, at least so */
+    b->ops->unlock(b, SOP_LOCK_DOOR);
+}
+
+/* Every lock of this process; what it wrote without order is found by the next who takes the pen. */
+static void locks_drop(sop_engine *engine)
+{
+    sop_backend *b = engine->options.backend;
+    if (engine->page == NULL) return;
+    b->ops->unlock(b, SOP_LOCK_PEN);
+    b->ops->unlock(b, SOP_LOCK_ATTACHED + engine->short_incarnation);
+    b->ops->unlock(b, SOP_LOCK_PRESENCE);
+    b->ops->unlock(b, SOP_LOCK_DOOR);
 }
 
 static void engine_release(sop_engine *engine, int keep_backend)
@@ -187,23 +240,25 @@ sop_status sop_engine_open(const sop_engine_options *options, sop_engine **out, 
     atomic_store_explicit(&engine->next_counter, 1, memory_order_relaxed);
     atomic_store_explicit(&engine->lowest_open, 1, memory_order_relaxed);
     sop_status status = sop_superblock_read(options->backend, &engine->superblock, err);
-    int locked = 0;
-    if (status == SOP_OK) status = lock_take(engine, err);
-    if (status == SOP_OK) {
-        locked = !engine->options.read_only;
-        status = incarnation_draw(engine, err);
-    }
+    door d = {0};
+    if (status == SOP_OK) status = door_open(engine, &d, err);
     if (status == SOP_OK) {
         status = sop_blobs_open(options->backend, engine->superblock.id, engine->short_incarnation,
                                 &engine->blobs, err);
     }
-    if (status == SOP_OK) status = sop_engine__recover(engine, err);
+    if (status == SOP_OK) status = sop_engine__recover(engine, d.join, err);
+    if (status == SOP_OK) {
+        door_shut(engine, &d);
+        if (d.join) status = sop_engine__refresh_slow(engine, err);
+    }
     if (status == SOP_OK) status = sop_engine__workers_start(engine, err);
     if (status != SOP_OK) {
+        sop_engine__workers_stop(engine);
+        locks_drop(engine);
         engine_release(engine, 1);
-        if (locked) options->backend->ops->unlock(options->backend, 0);
         return status;
     }
+    sop_engine__pen_look(engine);
     *out = engine;
     return SOP_OK;
 }
@@ -216,28 +271,59 @@ static sop_status spare_full(sop_status status)
     return status == SOP_FULL ? SOP_OK : status;
 }
 
+/* 1: nobody else has the database open, and nobody comes in before this process is gone. */
+static int last_out(sop_engine *engine)
+{
+    sop_backend *b = engine->options.backend;
+    sop_error ignored;
+    if (engine->page == NULL) return 1;
+    if (b->ops->lock(b, SOP_LOCK_DOOR, 1, engine->options.busy_timeout_ms, &ignored) != SOP_OK) {
+        return 0;
+    }
+    return b->ops->lock(b, SOP_LOCK_PRESENCE, 1, 0, &ignored) == SOP_OK;
+}
+
+static sop_status leave_write(sop_engine *engine, sop_error *err)
+{
+    sop_wal_place place;
+    sop_special leave = {.type = SOP_TXN_TYPE_LEAVE};
+    sop_status status = sop_engine__log_special(engine, &leave, &place, err);
+    if (status == SOP_OK) status = sop_engine__sync_all(engine, err);
+    /* Once more: the second says that the first is durable, so that damage of it is no torn end. It can be lost without harm. */
+    if (status == SOP_OK) sop_ignore(sop_engine__log_special(engine, &leave, &place, NULL));
+    return status;
+}
+
+static int all_synced(const sop_engine *engine)
+{
+    return atomic_load_explicit(&engine->synced_seq, memory_order_acquire) >=
+           sop_engine_durable_seq(engine);
+}
+
 static sop_status close_write(sop_engine *engine, sop_error *err)
 {
     if (engine->options.read_only) return SOP_OK;
     if (atomic_load_explicit(&engine->failed, memory_order_acquire)) {
-        uint64_t synced = atomic_load_explicit(&engine->synced_seq, memory_order_acquire);
-        if (synced >= sop_engine_durable_seq(engine)) return SOP_OK;
+        if (all_synced(engine)) return SOP_OK;
         return sop_fail(err, SOP_IO, "close: the last commits may be lost, the log failed: %.160s",
                         engine->failure.message);
     }
     sop_status status = sop_engine__sync_all(engine, err);
-    if (status == SOP_OK && sop_engine__log_pending(engine) > CLOSE_CHECKPOINT_BYTES) {
+    int last = last_out(engine);
+    if (status == SOP_OK && last && sop_engine__log_pending(engine) > CLOSE_CHECKPOINT_BYTES) {
         status = spare_full(sop_engine_checkpoint(engine, err));
     }
     if (!engine->joined) return status;
-    sop_wal_place place;
-    sop_special leave = {.type = SOP_TXN_TYPE_LEAVE};
-    sop_error *say = status == SOP_OK ? err : NULL;
-    sop_status left = sop_engine__log_special(engine, &leave, &place, say);
-    if (left == SOP_OK) left = sop_engine__sync_all(engine, say);
-    /* Once more: the second says that the first is durable, so that damage of it is no torn end. It can be lost without harm. */
-    if (left == SOP_OK) sop_ignore(sop_engine__log_special(engine, &leave, &place, NULL));
+    sop_status left = leave_write(engine, status == SOP_OK ? err : NULL);
     return status == SOP_OK ? spare_full(left) : status;
+}
+
+/* The pen goes back in order. */
+static void pen_end(sop_engine *engine)
+{
+    sop_mutex_lock(&engine->io_lock);
+    sop_engine__pen_give(engine);
+    sop_mutex_unlock(&engine->io_lock);
 }
 
 sop_status sop_engine_close(sop_engine *engine, sop_error *err)
@@ -249,6 +335,8 @@ sop_status sop_engine_close(sop_engine *engine, sop_error *err)
     }
     sop_engine__workers_stop(engine);
     sop_status status = close_write(engine, err);
+    pen_end(engine);
+    locks_drop(engine);
     engine_release(engine, 0);
     return status;
 }
@@ -287,8 +375,17 @@ uint64_t sop_engine_durable_seq(const sop_engine *engine)
     return atomic_load_explicit(&engine->durable_seq, memory_order_acquire);
 }
 
+sop_status sop_engine_refresh(sop_engine *engine, sop_error *err)
+{
+    return sop_engine__refresh(engine, err);
+}
+
 void sop_engine_wait_newer(sop_engine *engine, uint64_t seq, uint64_t timeout_ns)
 {
+    if (engine->page != NULL) {
+        sop_wal_page_wait(engine->page, seq, timeout_ns);
+        return;
+    }
     uint32_t word = atomic_load_explicit(&engine->durable_word, memory_order_seq_cst);
     atomic_fetch_add_explicit(&engine->durable_waiters, 1, memory_order_seq_cst);
     if (sop_engine_durable_seq(engine) <= seq) sop_wait(&engine->durable_word, word, timeout_ns);
@@ -328,13 +425,15 @@ void sop_engine_info(sop_engine *engine, sop_db_info *out)
     out->mode = b->volatile_medium ? "memory" : "standalone";
     out->format_major = engine->superblock.format_major;
     out->format_minor = engine->superblock.format_minor;
-    out->peers = 1;
+    sop_ignore(sop_engine__refresh(engine, NULL)); /* logged; what is known is told */
     out->read_only = engine->options.read_only;
     out->sync = engine->options.sync;
     sop_mutex_lock(&engine->commit_lock);
     const sop_state *tip = atomic_load_explicit(&engine->tip, memory_order_relaxed);
     out->tip = atomic_load_explicit(&tip->seq, memory_order_relaxed);
     out->base = tip->base->seq;
+    size_t peers = engine->live_table.count - engine->live_table.gone;
+    out->peers = peers == 0 ? 1 : (uint32_t)peers;
     sop_mutex_unlock(&engine->commit_lock);
     out->durable = atomic_load_explicit(&engine->synced_seq, memory_order_acquire);
 }
@@ -388,6 +487,8 @@ sop_status sop_engine_outcome(
         return sop_fail(err, SOP_INVALID, "outcome: not the id of a write transaction");
     }
     int own = memcmp(token.bytes, engine->incarnation, 16) == 0;
+    sop_status status = sop_engine__refresh(engine, err);
+    if (status != SOP_OK) return status;
     sop_mutex_lock(&engine->commit_lock);
     if (own && counter_is_open(engine, counter)) {
         *out = SOP_OUTCOME_OPEN;

@@ -89,6 +89,7 @@ SOP_MUST_CHECK sop_status sop_base__with_load(sop_blobs *blobs,
                                               sop_base **out,
                                               sop_error *err);
 void sop_base__free(sop_base *base);
+uint64_t sop_base__live_bytes(const sop_base *base);
 SOP_MUST_CHECK sop_status sop_base__store(const sop_base *base,
                                           uint64_t store,
                                           sop_btree *out,
@@ -194,6 +195,8 @@ typedef struct {
     uint64_t seq;
 } sop_run_segment;
 
+enum { SOP_PEN_NONE = 0, SOP_PEN_HELD = 1, SOP_PEN_CLOSING = 2 };
+
 struct sop_engine {
     sop_slots first_slots; /* first: it is aligned to cache lines */
     sop_engine_options options;
@@ -202,7 +205,7 @@ struct sop_engine {
     uint64_t short_incarnation;
     sop_blobs *blobs;
     sop_wal *wal;
-    uint64_t owner_process; /* pid that opened it */
+    sop_wal_page *page; /* shared with the other processes; NULL: read-only, nobody is asked */
 
     /* published states: stored under commit_lock (release), loaded by anyone (acquire) */
     _Atomic(sop_state *) tip;
@@ -218,6 +221,17 @@ struct sop_engine {
     _Atomic uint64_t open_transactions;
     _Atomic uint64_t next_counter;
     _Atomic uint64_t lowest_open; /* counter; refreshed by reclaim */
+
+    /* Several processes (txn_pen.c, txn_catchup.c). */
+    sop_mutex pen_lock;    /* one thread asks for the pen */
+    sop_mutex follow_lock; /* one thread reads what others wrote */
+    int pen;           /* SOP_PEN_...; guarded by commit_lock; becomes NONE under io_lock only */
+    uint32_t pen_pins; /* guarded by commit_lock; not 0: keep it */
+    int pen_gave_way;  /* guarded by pen_lock and io_lock, as pen_taken_seen */
+    uint32_t pen_taken_seen;
+    uint64_t pen_frames_seen; /* of the keeper */
+    _Atomic uint32_t
+        follow_lost; /* the log failed here: what others write is read from the head on */
 
     sop_mutex checkpoint_lock; /* one checkpoint at a time */
     sop_mutex io_lock;         /* append and sync of the log in mode full; head */
@@ -255,7 +269,6 @@ struct sop_engine {
         checkpoint_place; /* where a reopen starts to replay: the FREEZE frame of the newest checkpoint;
                                        written under checkpoint_lock and commit_lock */
     /* guarded by checkpoint_lock */
-    sop_wal_place head_place;
     sop_value_segment *value_segments;
     size_t value_segment_count;
     uint64_t *
@@ -306,6 +319,23 @@ uint64_t sop_engine__oldest_snapshot(sop_engine *engine, int writers_only);
 
 /* txn_commit.c */
 void sop_engine__wake(sop_engine *engine);
+/* What was published after `durable` is lost; unknown_upto: up to here it may yet be found in the log. Needs commit_lock. */
+void sop_engine__log_lost(sop_engine *engine,
+                          uint64_t unknown_upto,
+                          sop_status status,
+                          const sop_error *cause);
+SOP_MUST_CHECK sop_status sop_engine__failure_report(const sop_engine *engine, sop_error *err);
+/* Closes the frame under construction: what is added from now on goes into the next one. The state at its end, NULL when it is
+   empty. Needs io_lock and commit_lock. */
+sop_state *sop_engine__open_take(sop_engine *engine);
+/* Writes the frame that open_take closed, and syncs it. Needs io_lock. */
+SOP_MUST_CHECK sop_status sop_engine__taken_write(sop_engine *engine,
+                                                  sop_state *end,
+                                                  sop_wal_place *place_out,
+                                                  sop_error *err);
+/* After a commit: book-keeping, and a checkpoint when memory or log have grown. Needs commit_lock. */
+void sop_engine__commit_account(sop_engine *engine);
+void sop_engine__memory_account(sop_engine *engine);
 /* Appends one transaction of the engine itself (FREEZE, CHECKPOINT, LEAVE ...) as the last of its frame, and syncs in mode full or
    when must_sync is set. change, when given, mends the new state before it is published. Takes io_lock and commit_lock. */
 typedef void (*sop_state_change)(sop_engine *engine, sop_state *state, uint64_t seq, void *context);
@@ -370,7 +400,35 @@ SOP_MUST_CHECK sop_status sop_engine__create_at(sop_backend *backend,
                                                 sop_error *err);
 
 /* txn_recover.c */
-SOP_MUST_CHECK sop_status sop_engine__recover(sop_engine *engine, sop_error *err);
+/* join: others have the database open, so the log is read up to what they have published. */
+SOP_MUST_CHECK sop_status sop_engine__recover(sop_engine *engine, int join, sop_error *err);
+/* A new state from the head on, when the log since the tip is gone or does not fit. head: NULL, read it. Needs follow_lock. */
+SOP_MUST_CHECK sop_status sop_engine__rebuild(sop_engine *engine,
+                                              const sop_wal_frame *head,
+                                              sop_error *err);
+
+/* txn_catchup.c */
+/* Applies what others have published. Needs follow_lock. */
+SOP_MUST_CHECK sop_status sop_engine__follow(sop_engine *engine, sop_error *err);
+SOP_MUST_CHECK sop_status sop_engine__refresh_slow(sop_engine *engine, sop_error *err);
+
+/* txn_pen.c */
+/* SOP_BUSY: another process is in the middle of something and did not make room in time. */
+SOP_MUST_CHECK sop_status sop_engine__pen_take(sop_engine *engine, sop_error *err);
+/* Gives the pen back, unless it is pinned or a starving transaction has the gate. Needs io_lock. */
+void sop_engine__pen_give(sop_engine *engine);
+/* Gives it back if somebody asks or the log failed; _locked needs io_lock. */
+void sop_engine__pen_look_locked(sop_engine *engine);
+void sop_engine__pen_look(sop_engine *engine);
+/* While it is pinned the pen stays here. */
+SOP_MUST_CHECK sop_status sop_engine__pen_pin(sop_engine *engine, sop_error *err);
+void sop_engine__pen_unpin(sop_engine *engine);
+/* Of the keeper: gives the pen back when asked or unused since the last call. 1: it is still here. */
+int sop_engine__pen_idle(sop_engine *engine);
+
+/* txn_engine.c */
+/* 1: another process with that short incarnation is alive. */
+int sop_engine__is_attached(sop_engine *engine, uint64_t short_incarnation);
 
 /* txn_merge.c: base and frozen layers become new trees in segments of a target. */
 typedef struct {
@@ -397,11 +455,43 @@ void sop_merge__deinit(sop_merge *merge);
 sop_segment_row *sop_merge__row(sop_merge *merge, uint64_t segment);
 
 /* txn_checkpoint.c */
+typedef struct {
+    sop_base *base;
+    uint64_t base_seq;
+    uint64_t conflict_window;
+    uint64_t oldest_writer;
+    int applied;   /* a state has the base */
+    int published; /* and the log has the CHECKPOINT */
+} sop_publish_change;
+/* The state gets the base. A sop_state_change. */
+void sop_engine__base_publish(sop_engine *engine, sop_state *state, uint64_t seq, void *context);
+/* The oldest layer that is kept for validation only goes: snapshots older than it can no longer be validated. */
+void sop_engine__state_drop_oldest(sop_state *state);
+/* One checkpoint, bulk load, backup or check at a time among all processes. Needs checkpoint_lock. */
+SOP_MUST_CHECK sop_status sop_engine__checkpoint_enter(sop_engine *engine,
+                                                       uint32_t wait_ms,
+                                                       sop_error *err);
+void sop_engine__checkpoint_leave(sop_engine *engine);
 SOP_MUST_CHECK sop_status sop_engine__checkpoint_locked(sop_engine *engine, sop_error *err);
 
 /* txn_worker.c */
 SOP_MUST_CHECK sop_status sop_engine__workers_start(sop_engine *engine, sop_error *err);
 void sop_engine__workers_stop(sop_engine *engine);
 void sop_engine__log(const sop_engine *engine, int level, const char *format, ...) SOP_PRINTF(3, 4);
+
+/* Catches up when another process has published something newer. Cost: one load of the shared page. */
+SOP_INLINE SOP_MUST_CHECK sop_status sop_engine__refresh(sop_engine *engine, sop_error *err)
+{
+    const sop_wal_page *page = engine->page;
+    if (page == NULL) return SOP_OK;
+    const _Atomic uint64_t *end =
+        engine->options.sync == SOP_SYNC_FULL ? &page->durable_seq : &page->published_seq;
+    /* Acquire pairs with the release in sop_wal_publish. */
+    if (SOP_LIKELY(atomic_load_explicit(end, memory_order_acquire) <=
+                   atomic_load_explicit(&engine->durable_seq, memory_order_relaxed))) {
+        return SOP_OK;
+    }
+    return sop_engine__refresh_slow(engine, err);
+}
 
 #endif

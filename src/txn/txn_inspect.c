@@ -332,6 +332,24 @@ static sop_status check_run(inspection *in)
     return status;
 }
 
+/* No process makes a checkpoint meanwhile, so that nothing is taken away. */
+static sop_status inspect(inspection *in, sop_status (*run)(inspection *))
+{
+    sop_engine *engine = in->engine;
+    sop_mutex_lock(&engine->checkpoint_lock);
+    sop_status status =
+        sop_engine__checkpoint_enter(engine, engine->options.busy_timeout_ms, in->err);
+    if (status == SOP_OK) {
+        status = sop_engine__refresh(engine, in->err);
+        if (status == SOP_OK) status = inspection_begin(in);
+        if (status == SOP_OK) status = run(in);
+        inspection_end(in);
+        sop_engine__checkpoint_leave(engine);
+    }
+    sop_mutex_unlock(&engine->checkpoint_lock);
+    return status;
+}
+
 sop_status sop_engine_check(sop_engine *engine,
                             const sop_check_options *options,
                             sop_check_report *out,
@@ -340,11 +358,7 @@ sop_status sop_engine_check(sop_engine *engine,
     sop_error own = {0};
     inspection in = {
         .engine = engine, .err = err == NULL ? &own : err, .options = options, .report = out};
-    sop_mutex_lock(&engine->checkpoint_lock);
-    sop_status status = inspection_begin(&in);
-    if (status == SOP_OK) status = check_run(&in);
-    inspection_end(&in);
-    sop_mutex_unlock(&engine->checkpoint_lock);
+    sop_status status = inspect(&in, check_run);
     if (status == SOP_OK && out->findings != 0) {
         return sop_fail(err, in.damaged ? SOP_CORRUPT : SOP_IO, "%llu findings, the first: %.180s",
                         (unsigned long long)out->findings, out->first);
@@ -506,10 +520,5 @@ static sop_status map_run(inspection *in)
 sop_status sop_engine_map(sop_engine *engine, sop_range_fn fn, void *context, sop_error *err)
 {
     inspection in = {.engine = engine, .err = err, .fn = fn, .context = context};
-    sop_mutex_lock(&engine->checkpoint_lock);
-    sop_status status = inspection_begin(&in);
-    if (status == SOP_OK) status = map_run(&in);
-    inspection_end(&in);
-    sop_mutex_unlock(&engine->checkpoint_lock);
-    return status;
+    return inspect(&in, map_run);
 }

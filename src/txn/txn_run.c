@@ -256,7 +256,9 @@ void sop_engine__runs_trim(sop_engine *engine, uint64_t base_seq)
     uint64_t segment;
     while ((segment = run_take(engine, base_seq)) != 0) {
         sop_error err = {0};
-        if (sop_segment_remove(engine->blobs, segment, &err) == SOP_OK) continue;
+        sop_status status = sop_segment_remove(engine->blobs, segment, &err);
+        /* Another process may have removed it before. */
+        if (status == SOP_OK || status == SOP_NOT_FOUND) continue;
         sop_engine__log(engine, SOP_LOG_WARNING, "event=segment_kept message=\"%s\"", err.message);
     }
 }

@@ -215,6 +215,8 @@ SOP_MUST_CHECK sop_status sop_wal_start(sop_wal *wal, int clean, sop_error *err)
 
 /* The newest frame. */
 sop_wal_place sop_wal_tip(const sop_wal *wal);
+/* Everything up to it is on stable storage, as far as this log knows. */
+uint64_t sop_wal_durable_seq(const sop_wal *wal);
 /* Bytes of log from the place to the tip (a reopen would replay them). */
 uint64_t sop_wal_bytes_since(const sop_wal *wal, const sop_wal_place *place);
 

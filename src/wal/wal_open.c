@@ -139,6 +139,11 @@ sop_wal_place sop_wal_tip(const sop_wal *wal)
     return tip;
 }
 
+uint64_t sop_wal_durable_seq(const sop_wal *wal)
+{
+    return sop_wal__durable(wal);
+}
+
 uint64_t sop_wal_bytes_since(const sop_wal *wal, const sop_wal_place *place)
 {
     uint64_t bytes = 0;

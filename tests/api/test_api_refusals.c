@@ -228,20 +228,6 @@ static void test_close_is_busy_while_a_transaction_is_open(void **state)
     sop_test_close(place);
 }
 
-static void test_a_folder_opened_twice_is_busy(void **state)
-{
-    sop_test_place *place = *state;
-    sop_error err = {0};
-    sop_db_options options = SOP_DB_OPTIONS_INIT;
-    options.busy_timeout_ms = 10;
-    one_item(sop_test_open(place, NULL));
-    sop_db *second;
-    assert_int_equal(sop_db_open(place->url, &options, &second, &err), SOP_BUSY);
-    sop_test_message(&err, SOP_BUSY, "db");
-    assert_null(second);
-    sop_test_close(place);
-}
-
 static void test_urls_and_their_options_are_checked(void **state)
 {
     sop_test_place *place = *state;
@@ -309,7 +295,6 @@ int main(void)
         SOP_TEST_BOTH(test_after_commit_and_after_reset_only_renew_and_close_work),
         SOP_TEST_BOTH(test_null_where_an_object_is_needed_is_refused),
         SOP_TEST_BOTH(test_close_is_busy_while_a_transaction_is_open),
-        SOP_TEST_FOLDER(test_a_folder_opened_twice_is_busy),
         SOP_TEST_BOTH(test_urls_and_their_options_are_checked),
         SOP_TEST_FOLDER(test_open_modes_find_and_refuse_what_is_there),
     };
