@@ -98,7 +98,9 @@ sop_status sop_engine__follow(sop_engine *engine, sop_error *err)
     } else {
         status = sop_wal_follow(engine->wal, &end, frame_follow, &c, &cause);
     }
-    if (status == SOP_SNAPSHOT_TOO_OLD || (status == SOP_OK && c.rebuild)) {
+    /* A log file or a segment was removed: there is a newer checkpoint to begin with. */
+    int gone = status == SOP_SNAPSHOT_TOO_OLD || status == SOP_NOT_FOUND;
+    if (gone || (status == SOP_OK && c.rebuild)) {
         status = sop_engine__rebuild(engine, NULL, &cause);
         if (status == SOP_OK) {
             atomic_store_explicit(&engine->follow_lost, 0, memory_order_relaxed);
@@ -132,8 +134,22 @@ static int writes(sop_engine *engine)
     }
 }
 
+/* What this process has just published is about to become visible here too. */
+static void own_wait(sop_engine *engine, const _Atomic uint64_t *end)
+{
+    uint64_t seq = atomic_load_explicit(end, memory_order_acquire);
+    while (writes(engine)) {
+        uint32_t word = atomic_load_explicit(&engine->durable_word, memory_order_seq_cst);
+        if (sop_engine_durable_seq(engine) >= seq) return;
+        atomic_fetch_add_explicit(&engine->durable_waiters, 1, memory_order_seq_cst);
+        sop_wait(&engine->durable_word, word, 1000000);
+        atomic_fetch_sub_explicit(&engine->durable_waiters, 1, memory_order_relaxed);
+    }
+}
+
 sop_status sop_engine__refresh_slow(sop_engine *engine, sop_error *err)
 {
+    own_wait(engine, sop_engine__shown(engine));
     if (writes(engine)) return SOP_OK;
     sop_mutex_lock(&engine->follow_lock);
     sop_status status = writes(engine) ? SOP_OK : sop_engine__follow(engine, err);

@@ -75,8 +75,9 @@ static sop_status append_open(sop_engine *engine, sop_error *err)
     }
     frame_count(engine, &place);
     sop_wal_buffer_reset(&engine->open_buffer);
-    sop_engine__durable_set(engine, tip);
+    /* Others first: whoever is told of the commit may begin in any process. */
     sop_wal_publish(engine->wal);
+    sop_engine__durable_set(engine, tip);
     return SOP_OK;
 }
 
@@ -111,8 +112,9 @@ sop_status sop_engine__taken_write(sop_engine *engine,
         return status;
     }
     atomic_store_explicit(&engine->synced_seq, seq, memory_order_release);
-    sop_engine__durable_set(engine, end);
+    /* Others first: whoever is told of the commit may begin in any process. */
     sop_wal_publish(engine->wal);
+    sop_engine__durable_set(engine, end);
     return SOP_OK;
 }
 

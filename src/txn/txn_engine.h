@@ -479,15 +479,19 @@ SOP_MUST_CHECK sop_status sop_engine__workers_start(sop_engine *engine, sop_erro
 void sop_engine__workers_stop(sop_engine *engine);
 void sop_engine__log(const sop_engine *engine, int level, const char *format, ...) SOP_PRINTF(3, 4);
 
+/* What readers of this mode may see, as the page tells. */
+SOP_INLINE const _Atomic uint64_t *sop_engine__shown(const sop_engine *engine)
+{
+    const sop_wal_page *page = engine->page;
+    return engine->options.sync == SOP_SYNC_FULL ? &page->durable_seq : &page->published_seq;
+}
+
 /* Catches up when another process has published something newer. Cost: one load of the shared page. */
 SOP_INLINE SOP_MUST_CHECK sop_status sop_engine__refresh(sop_engine *engine, sop_error *err)
 {
-    const sop_wal_page *page = engine->page;
-    if (page == NULL) return SOP_OK;
-    const _Atomic uint64_t *end =
-        engine->options.sync == SOP_SYNC_FULL ? &page->durable_seq : &page->published_seq;
+    if (engine->page == NULL) return SOP_OK;
     /* Acquire pairs with the release in sop_wal_publish. */
-    if (SOP_LIKELY(atomic_load_explicit(end, memory_order_acquire) <=
+    if (SOP_LIKELY(atomic_load_explicit(sop_engine__shown(engine), memory_order_acquire) <=
                    atomic_load_explicit(&engine->durable_seq, memory_order_relaxed))) {
         return SOP_OK;
     }
