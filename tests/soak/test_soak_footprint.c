@@ -76,11 +76,42 @@ static void test_ten_open_databases_take_ten_times_as_much_at_most(void **state)
     }
 }
 
+/* Readers are not limited in number: each keeps seeing what was there when it began. */
+static void test_any_number_of_readers_keep_their_snapshots(void **state)
+{
+    sop_test_place *place = *state;
+    int count = sop_test_soak() ? 20000 : 2000;
+    sop_txn **readers = calloc((size_t)count, sizeof(sop_txn *));
+    assert_non_null(readers);
+    sop_db *db = sop_test_open(place, NULL);
+    sop_test_create(db, "s", NULL);
+    for (int i = 0; i < count; i++) {
+        if (i % 100 == 0) {
+            char text[32];
+            (void)snprintf(text, sizeof text, "round %d", i / 100);
+            sop_txn *txn = sop_test_begin(db, SOP_TXN_WRITE);
+            SOP_TEST_OK(txn, sop_store_put(sop_test_store(txn, "s"), sop_str("k"), sop_str(text)));
+            sop_test_commit(txn);
+        }
+        readers[i] = sop_test_begin(db, SOP_TXN_READ);
+    }
+    for (int i = 0; i < count; i++) {
+        char text[32];
+        (void)snprintf(text, sizeof text, "round %d", i / 100);
+        sop_store *store = sop_test_store(readers[i], "s");
+        sop_test_value_is(store, readers[i], sop_str("k"), sop_str(text));
+        sop_txn_close(readers[i]);
+    }
+    free(readers);
+    sop_test_close(place);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         SOP_TEST_FOLDER(test_an_empty_database_takes_at_most_3_mib_of_disk),
         SOP_TEST_FOLDER(test_an_idle_handle_takes_at_most_8_mib_of_memory),
+        SOP_TEST_FOLDER(test_any_number_of_readers_keep_their_snapshots),
         cmocka_unit_test(test_ten_open_databases_take_ten_times_as_much_at_most),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
