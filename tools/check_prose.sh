@@ -5,7 +5,7 @@ set -eu
 cd "$(dirname "$0")/.."
 files() { git ls-files -z "$@"; }
 
-files | grep -zEv '(^tests/(fuzz/corpus|golden|data)/|^web/(dev|dist|tests)/|package-lock.json|\.(bin|ndjson|zst|png)$)' |
+files | grep -zEv '(^tests/(fuzz/corpus|golden|data)/|^web/(browser|dev|dist|tests)/|package-lock.json|\.(bin|ndjson|zst|png)$)' |
     xargs -0 -r codespell --ignore-words tools/words.txt
 files '*.sh' .ci/run bench/run bench/server | xargs -0 -r shellcheck -x
 files 'docs/man/*' | xargs -0 -r mandoc -Tlint -W warning

@@ -80,7 +80,7 @@ export async function enter(server, options = {}) {
   const page = await open(context, server);
   if (!server.cookie) {
     await page.goto(`${server.address}/#token=${server.token}`);
-    await page.waitForSelector('.g-cell .key, .start, .blank h2');
+    await page.waitForSelector('.g-cell .key, .start, .blank h2, .empty');
     server.cookie = (await context.cookies()).find((c) => c.name.startsWith('sop_session'));
   }
   return page;
@@ -188,13 +188,23 @@ export async function commit(page) {
   await page.waitForSelector('.changebar', { state: 'detached' });
 }
 
+/** How much longer than on a machine of its own everything takes just now: others may be at work here. */
+function contention() {
+  const [t, cpu] = [performance.now(), process.cpuUsage()];
+  for (let used = 0; used < 60_000; ) {
+    const now = process.cpuUsage(cpu);
+    used = now.user + now.system;
+  }
+  return Math.max(1, (performance.now() - t) / 60);
+}
 const round = (n) => Math.round(n * 10) / 10;
 /** A budget: the median of the runs is reported; only beyond three times of it is a failure. */
 export function budget(t, what, runs, limit, unit = 'ms') {
   const sorted = [...runs].sort((a, b) => a - b);
   const median = sorted[Math.floor(sorted.length / 2)];
-  t.diagnostic(`${what}: median ${round(median)} ${unit} of ${runs.length} (budget ${limit} ${unit})${median > limit ? ' OVER BUDGET' : ''}`);
-  if (median > 3 * limit) throw new Error(`${what}: ${round(median)} ${unit} is beyond three times the budget of ${limit} ${unit}`);
+  const busy = unit === 'ms' ? contention() : 1;
+  t.diagnostic(`${what}: median ${round(median)} ${unit} of ${runs.length} (budget ${limit} ${unit})${median > limit ? ' OVER BUDGET' : ''}${busy > 1.3 ? `, on a machine ${round(busy)} times busy` : ''}`);
+  if (median > 3 * limit * busy) throw new Error(`${what}: ${round(median)} ${unit} is beyond three times the budget of ${limit} ${unit}`);
 }
 export async function times(n, run) {
   const out = [];

@@ -171,7 +171,7 @@ test('check 23: a filter over a million items shows its first hits at once, tell
   await page.keyboard.press('Control+f');
   await page.keyboard.type('country = Jap');
   await page.getByRole('option', { name: /country = Japan/ }).click();
-  assert.equal(await page.locator('.chip > span:first-child').count(), 2);
+  assert.equal(await page.locator('.chip:not(.working)').count(), 2);
   await page.context().close();
 });
 

@@ -131,8 +131,7 @@ export class App {
       history.replaceState(null, '', location.pathname + location.search);
       await this.api.openSession(token);
     }
-    this.user = await this.api.session();
-    this.registries = await this.api.registries();
+    [this.user, this.registries] = await Promise.all([this.api.session(), this.api.registries()]);
     const last = sessionStorage.getItem(LAST);
     sessionStorage.removeItem(LAST);
     const kept = last ? stagedFromText(last) : await keptStaged(tabKey()).catch(() => []);
@@ -159,7 +158,7 @@ export class App {
     const node = this.nodes.find((n) => n.db.name === a.database) ?? this.nodes.find((n) => n.db.stores > 0) ?? this.nodes[0];
     if (!node) return void (this.active = '');
     const stores = await this.expand(node.db.name);
-    const store = stores.find((x) => x.name === a.store) ?? stores.find((x) => !x.system);
+    const store = stores.find((x) => x.name === a.store) ?? stores.find((x) => !x.system && x.count > 0) ?? stores.find((x) => !x.system);
     if (!store) return;
     if (a.store !== undefined && store.name !== a.store) this.toast(`There is no store “${a.store}” here; this is “${store.name}”`, 'info');
     await this.openStore(node.db.name, store.name, { pos: { row: a.row, col: 0 }, filters: a.filters, order: a.order, pageSize: a.pageSize });

@@ -225,6 +225,7 @@ export class Grid<R> {
     const x = this.scroller.scrollLeft;
     const middle = this.scroller.clientWidth - this.gutter - l.pinnedWidth;
     const { from, to } = columnWindow(l, x, Math.max(0, middle));
+    this.header.show(from, to);
     this.view.style.setProperty('--x', `${-x}px`);
     this.view.classList.toggle('scrolled', x > 0);
     if (end > first) this.cache.want(first, end - 1);

@@ -16,7 +16,10 @@ export class Header {
   readonly el = document.createElement('div');
   private readonly mid = document.createElement('div');
   private readonly corner = document.createElement('div');
-  private cells: HTMLElement[] = [];
+  /** By column; those that are scrolled away have none. */
+  private cells: (HTMLElement | undefined)[] = [];
+  private shown = { from: 0, to: 0 };
+  private state: { l: Layout; gutter: number } | null = null;
   private clicked: { id: string; at: number } | null = null;
   private marker = document.createElement('div');
 
@@ -36,11 +39,26 @@ export class Header {
   }
 
   render(l: Layout, gutter: number): void {
+    this.state = { l, gutter };
+    this.draw();
+  }
+
+  /** Only the columns [from, to) and the pinned ones have elements. */
+  show(from: number, to: number): void {
+    if (from === this.shown.from && to === this.shown.to) return;
+    this.shown = { from, to };
+    this.draw();
+  }
+
+  private draw(): void {
+    if (!this.state) return;
+    const { l, gutter } = this.state;
+    const { from, to } = this.shown;
     this.el.replaceChildren(this.corner, this.mid, this.marker);
     this.mid.replaceChildren();
     this.corner.style.width = `${gutter}px`;
     this.mid.style.left = `${gutter + l.pinnedWidth}px`;
-    this.cells = l.columns.map((_, col) => this.cell(l, col, gutter));
+    this.cells = l.columns.map((_, col) => (col < l.pinned || (col >= from && col < to) ? this.cell(l, col, gutter) : undefined));
   }
 
   cellAt(col: number): HTMLElement | undefined {
@@ -80,7 +98,8 @@ export class Header {
       e.preventDefault();
       this.events.menu(column.id, el);
     });
-    (pinned ? this.el : this.mid).append(el);
+    if (pinned) this.el.insertBefore(el, this.mid);
+    else this.mid.append(el);
     return el;
   }
 
@@ -121,7 +140,7 @@ export class Header {
       before = this.dropTarget(m.clientX, l);
       const box = this.el.getBoundingClientRect();
       const target = before === null ? undefined : this.cells[l.columns.findIndex((c) => c.id === before)];
-      const last = this.cells[this.cells.length - 1];
+      const last = this.cells.findLast((c) => c !== undefined);
       const x = target ? target.getBoundingClientRect().left : (last?.getBoundingClientRect().right ?? gutter);
       this.marker.hidden = false;
       this.marker.style.left = `${x - box.left - 1}px`;
@@ -138,8 +157,8 @@ export class Header {
 
   private dropTarget(x: number, l: Layout): string | null {
     for (let col = 0; col < this.cells.length; col++) {
-      const box = this.cells[col]!.getBoundingClientRect();
-      if (x < box.left + box.width / 2) return l.columns[col]!.id;
+      const box = this.cells[col]?.getBoundingClientRect();
+      if (box && x < box.left + box.width / 2) return l.columns[col]!.id;
     }
     return null;
   }
