@@ -202,7 +202,7 @@ export class App {
   async expand(db: string, again = false): Promise<Store[]> {
     const node = this.nodes.find((n) => n.db.name === db);
     if (!node) return [];
-    const stores = node.stores && !again ? node.stores : await this.api.stores(this.registry, db);
+    const stores = node.stores && !again ? node.stores : (await this.api.stores(this.registry, db)).sort((a, b) => Number(a.system ?? false) - Number(b.system ?? false));
     this.nodes = this.nodes.map((n) => (n.db.name === db ? { ...n, open: true, stores, db: { ...n.db, stores: stores.filter((s) => !s.system).length } } : n));
     return stores;
   }
