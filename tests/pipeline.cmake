@@ -38,6 +38,8 @@ endif()
 
 stage(web web tools/check_web.sh)
 set_tests_properties(web PROPERTIES PROCESSORS 2)
+stage(browser web tools/check_page.sh)
+set_tests_properties(browser PROPERTIES DEPENDS web FIXTURES_REQUIRED built-release PROCESSORS 2)
 
 if(EXISTS ${ROOT}/bench/run)
   stage(bench bench bench/run --quick --dir build-test/bench --out build-test/bench.jsonl)

@@ -10,7 +10,7 @@ packages=(
     libxxhash-dev libmicrohttpd-dev libsodium-dev
     # tests and checks
     libcmocka-dev clang-14 libclang-rt-14-dev clang-format-14 clang-tidy-14 cppcheck
-    binutils mandoc shellcheck codespell
+    binutils mandoc shellcheck codespell chromium
     # sample data of `make run`, test data of `sop import`
     iso-codes zstd
 )
