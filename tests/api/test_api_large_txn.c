@@ -140,7 +140,7 @@ static void test_a_transaction_of_very_many_items_is_all_there_or_not(void **sta
     sop_txn *txn = sop_test_begin(db, SOP_TXN_WRITE);
     sop_store *store = sop_test_store(txn, "s");
     for (uint32_t i = 0; i < items; i++) {
-        value_put(txn, store, i * 7919u % items, 1);
+        value_put(txn, store, (uint32_t)((uint64_t)i * 7919 % items), 1);
     }
     sop_test_commit(txn);
     /* All goes to the segments; the log only names it. */
@@ -264,11 +264,76 @@ static void test_a_large_transaction_that_loses_leaves_nothing_behind(void **sta
     sop_test_close(place);
 }
 
+typedef struct {
+    char file[64];
+    uint64_t offset;
+    uint64_t length;
+    int runs;
+} run_range;
+
+static sop_status run_find(const sop_range *range, void *context)
+{
+    run_range *found = context;
+    if (strcmp(range->owner, "run") != 0) return SOP_OK;
+    found->runs++;
+    (void)snprintf(found->file, sizeof found->file, "%s", range->file);
+    found->offset = range->offset;
+    found->length = range->length;
+    return SOP_OK;
+}
+
+static void byte_flip(const sop_test_place *place, const char *file, uint64_t offset)
+{
+    char path[192];
+    (void)snprintf(path, sizeof path, "%s/copy/%s", place->folder, file);
+    FILE *f = fopen(path, "r+b");
+    assert_non_null(f);
+    assert_int_equal(fseek(f, (long)offset, SEEK_SET), 0);
+    int byte = fgetc(f);
+    assert_int_equal(fseek(f, (long)offset, SEEK_SET), 0);
+    assert_int_equal(fputc(byte ^ 16, f), byte ^ 16);
+    assert_int_equal(fclose(f), 0);
+}
+
+static void test_damage_of_a_run_is_named(void **state)
+{
+    enum { ITEMS = 20000 };
+    sop_test_place *place = *state;
+    run_range range = {.runs = 0};
+    sop_error err = {0};
+    sop_db *db = open_small(place);
+    (void)sop_test_create(db, "s", NULL);
+    sop_txn *txn = sop_test_begin(db, SOP_TXN_WRITE);
+    sop_store *store = sop_test_store(txn, "s");
+    for (uint32_t i = 0; i < ITEMS; i++) {
+        value_put(txn, store, i, 1);
+    }
+    sop_test_commit(txn);
+    assert_int_equal(sop_inspect_map(db, run_find, &range, &err), SOP_OK);
+    assert_true(range.runs > 0);
+    sop_test_close(place);
+    for (int i = 0; i < 20; i++) {
+        uint64_t at = (uint64_t)i * (range.length - 1) / 19;
+        sop_test_shell("rm -rf %s/copy && cp -a %s/db %s/copy", place->folder, place->folder,
+                       place->folder);
+        byte_flip(place, range.file, range.offset + at);
+        char url[160];
+        (void)snprintf(url, sizeof url, "file:%s/copy", place->folder);
+        assert_int_equal(sop_db_open(url, NULL, &db, &err), SOP_CORRUPT);
+        sop_test_message(&err, SOP_CORRUPT, range.file + strlen("seg/"));
+    }
+    sop_test_shell("rm %s/copy/%s", place->folder, range.file);
+    (void)snprintf(place->url, sizeof place->url, "file:%s/copy", place->folder);
+    assert_int_equal(sop_db_open(place->url, NULL, &db, &err), SOP_CORRUPT);
+    sop_test_message(&err, SOP_CORRUPT, range.file + strlen("seg/"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         SOP_TEST_FOLDER(test_a_transaction_of_very_many_items_is_all_there_or_not),
         SOP_TEST_FOLDER(test_blind_puts_of_a_large_transaction_meet_what_others_wrote_since),
+        SOP_TEST_FOLDER(test_damage_of_a_run_is_named),
         SOP_TEST_FOLDER(test_a_large_transaction_that_loses_leaves_nothing_behind),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
