@@ -13,10 +13,13 @@
 #define TO     {"to", "KEY", "end before this key"}
 #define PREFIX {"prefix", "KEY", "only keys that begin so"}
 #define OUTPUT {"output", "FILE", "write there"}
+#define WHERE {"where", "FILTER", "which documents; true for all"}
 /* clang-format on */
 
 static const cli_option NONE[] = {{0}};
 static const cli_option CREATE_OPTIONS[] = {
+    {"key", "JSON", "a document store with this key specification"},
+    {"rules", "JSON", "field rules of a document store"},
     {"duplicates", NULL, "several items of the store may have equal keys"},
     {"inline-max", "BYTES", "larger values of the store lie apart (2048; at most 16384)"},
     {"describe", "TEXT", "what the store holds, shown by info"},
@@ -41,7 +44,8 @@ static const cli_option SCAN_OPTIONS[] = {
     {"wide", NULL, "on a terminal: do not cut lines to its width"},
     {0}};
 static const cli_option IMPORT_OPTIONS[] = {
-    {"key", "FIELD,...", "the field or fields that make the key, such as id or size.download"},
+    {"key", "FIELD,...",
+     "fields that make the key, such as id; or the specification of a document store"},
     {"format", "FORMAT", "ndjson, json, csv or tsv; else seen from the input"},
     {"records", "FIELD", "json: where in the file the array of records is"},
     {"skip-bad", "FILE", "go on after bad records; FILE tells which and why"},
@@ -81,6 +85,51 @@ static const cli_option USER_OPTIONS[] = {{"role", "ROLE", "viewer (default), ed
                                           {"token", NULL, "make a token for programs, print it"},
                                           {0}};
 
+static const cli_option FIND_OPTIONS[] = {
+    {"order", "INDEX", "in the order of an index; else by key"},
+    {"desc", NULL, "backwards"},
+    {"limit", "N", "at most N documents (a table: 100)"},
+    {"fields", "PATH,...", "only these fields"},
+    {"from", "KEY", "key JSON, or the beginning of it: from here on"},
+    {"to", "KEY", "only what comes before"},
+    {"after", "POSITION", "go on where a limit ended"},
+    {"index", "NAME", "read this index; - reads none"},
+    {"count", NULL, "only how many there are"},
+    {"by", "PATH", "groups by the values of a path"},
+    {"values", "LIST", "of each group: count, sum(PATH), avg, min, max, distinct"},
+    {"csv", NULL, "as CSV"},
+    {0}};
+static const cli_option UPDATE_OPTIONS[] = {
+    WHERE,
+    {"yes", NULL, "do it; without, it is only shown"},
+    {"note", "TEXT", "kept with the commit"},
+    {"at-once", "N", "up to N documents are one transaction (100000)"},
+    {"chunk", "N", "above it, documents looked at in each (10000)"},
+    {"jobs", NULL, "list changes in chunks that are not done"},
+    {"resume", "JOB", "go on with one"},
+    {"cancel", "JOB", "forget one; what it did stays"},
+    {0}};
+static const cli_option DELETE_OPTIONS[] = {
+    WHERE,
+    {"yes", NULL, "do it; without, it is only shown"},
+    {"note", "TEXT", "kept with the commit"},
+    {"at-once", "N", "up to N are one transaction (100000)"},
+    {"chunk", "N", "above it, looked at in each (10000)"},
+    {0}};
+static const cli_option INDEX_OPTIONS[] = {
+    {"create", "NAME", "make one on the paths of --on, or from a definition in JSON"},
+    {"on", "PATH:TYPE[:desc],...", "the fields of --create, such as size.download:int64"},
+    {"unique", NULL, "no two documents with the same values"},
+    {"where", "FILTER", "only documents that fit"},
+    {"drop", "NAME", "remove one"},
+    {"resume", NULL, "finish those that are being built"},
+    {0}};
+static const cli_option SCHEMA_OPTIONS[] = {
+    {"shape", NULL, "fields, types, share and examples, from a sample"},
+    {"sample", "N", "documents of the sample (1000)"},
+    {"rules", "JSON", "replace the field rules"},
+    {0}};
+
 static const cli_command COMMANDS[] = {
     {"serve", "[FOLDER|URL...]", "the Data Manager in the browser", 0, CLI_ARGS_MAX, SERVE_OPTIONS,
      cmd_serve},
@@ -110,6 +159,17 @@ static const cli_command COMMANDS[] = {
     {"stat", "DB", "figures of a database", 1, 1, NONE, cmd_stat},
     {"drop", "DB STORE", "remove a store", 2, 2, DROP_OPTIONS, cmd_drop},
     {"rename", "DB STORE NAME", "give a store another name", 3, 3, NONE, cmd_rename},
+    {"find", "DB STORE [FILTER]", "print documents that fit a filter", 2, 3, FIND_OPTIONS,
+     cmd_find},
+    {"explain", "DB STORE [FILTER]", "what find would read", 2, 3, FIND_OPTIONS, cmd_explain},
+    {"update", "DB STORE CHANGE...",
+     "in every document that fits: set PATH = JSON, unset PATH, replace \"A\" with \"B\" in PATH",
+     1, CLI_ARGS_MAX, UPDATE_OPTIONS, cmd_update},
+    {"delete", "DB STORE", "remove every document that fits", 2, 2, DELETE_OPTIONS, cmd_delete},
+    {"index", "DB [STORE]", "list, make, drop or finish the indexes of documents", 1, 2,
+     INDEX_OPTIONS, cmd_index},
+    {"schema", "DB STORE", "key, rules and indexes of a document store; its shape", 2, 2,
+     SCHEMA_OPTIONS, cmd_schema},
     {"shell", "DB", "type commands about one database", 1, 1, NONE, cmd_shell},
     {"bench", "[DB]", "a quick measurement of this machine", 0, 1, BENCH_OPTIONS, cmd_bench},
     {"help", "[COMMAND]", "tell how a command is used", 0, 1, NONE, cmd_help},

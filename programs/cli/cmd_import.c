@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "cli/documents.h"
 #include "cli/import.h"
 #include "util/memory.h"
 
@@ -515,6 +516,10 @@ import im = {.args = args };
     const char *path =
         args->count > 2 && strcmp(args->positional[2], "-") != 0 ? args->positional[2] : NULL;
     const char *key = cli_value(args, "key");
+    int is_specification = key != NULL && (key[0] == '{' || key[0] == '[');
+    if (is_specification || cli_is_document_store(args)) {
+        return cli_import_documents(args, sop_str(is_specification ? key : NULL));
+    }
     const char *bad = cli_value(args, "skip-bad");
     im.source = path == NULL ? "standard input" : path;
     char *data = NULL;

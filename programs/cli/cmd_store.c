@@ -4,7 +4,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "cli/cli.h"
+#include "cli/documents.h"
 #include "json/json.h"
 #include "util/memory.h"
 
@@ -27,6 +27,7 @@ int cmd_create(const cli_args *args)
         (void)cli_fail(args, status, &err);
         return CLI_FAILED;
     }
+    if (cli_flag(args, "key")) return cli_create_documents(args);
     code = cli_open(args, args->positional[0], 1, &db);
     if (code != CLI_OK) return code;
     sop_error err = {0};

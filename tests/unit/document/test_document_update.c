@@ -49,7 +49,7 @@ static void open_db(fixture *f, int count)
         char document[256];
         (void)snprintf(
             document, sizeof document,
-            "{\"n\":%d,\"s\":\"%s\",\"v\":%d.25,\"t\":[\"Recieved %d\",\"x\",\"Recieved\"]}", i,
+            "{\"n\":%d,\"s\":\"%s\",\"v\":%d.25,\"t\":[\"Alpha %d\",\"x\",\"Alpha\"]}", i,
             sections[i % 3], i, i);
         must(f, sop_document_insert(f->docs, (sop_slice){0}, sop_str(document)));
     }
@@ -119,8 +119,8 @@ static void test_groups_count_and_sum_exactly(void **state)
     o.values = (sop_slice){0};
     must(&f, sop_documents_group(f.docs, &o, &text));
     assert_string_equal(text.data,
-                        "{\"documents\":2,\"groups\":[{\"key\":\"Recieved\",\"count\":2},"
-                        "{\"key\":\"Recieved 0\",\"count\":1},{\"key\":\"Recieved 1\",\"count\":1},"
+                        "{\"documents\":2,\"groups\":[{\"key\":\"Alpha\",\"count\":2},"
+                        "{\"key\":\"Alpha 0\",\"count\":1},{\"key\":\"Alpha 1\",\"count\":1},"
                         "{\"key\":\"x\",\"count\":2}]}");
     sop_text_free(&text);
     o.values = sop_str("sum");
@@ -163,8 +163,8 @@ static void test_preview_counts_and_shows_without_writing(void **state)
     sop_text text;
     sop_rewrite fix = {.kind = SOP_REWRITE_REPLACE,
                        .path = sop_str("t[*]"),
-                       .find = sop_str("Recieved"),
-                       .with = sop_str("Received \"now\"")};
+                       .find = sop_str("Alpha"),
+                       .with = sop_str("Beta \"now\"")};
     sop_update_options o = SOP_UPDATE_OPTIONS_INIT;
     o.where = sop_str("n < 4 and s = \"games\"");
     o.rewrites = &fix;
@@ -174,12 +174,12 @@ static void test_preview_counts_and_shows_without_writing(void **state)
     assert_string_equal(
         text.data,
         "{\"matched\":2,\"changed\":2,\"refused\":0,\"transactions\":1,\"samples\":[{\"key\":0,"
-        "\"before\":{\"n\":0,\"s\":\"games\",\"v\":0.25,\"t\":[\"Recieved 0\",\"x\",\"Recieved\"]},"
-        "\"after\":{\"n\":0,\"s\":\"games\",\"v\":0.25,\"t\":[\"Received \\\"now\\\" "
-        "0\",\"x\",\"Received \\\"now\\\"\"]}}]}");
+        "\"before\":{\"n\":0,\"s\":\"games\",\"v\":0.25,\"t\":[\"Alpha 0\",\"x\",\"Alpha\"]},"
+        "\"after\":{\"n\":0,\"s\":\"games\",\"v\":0.25,\"t\":[\"Beta \\\"now\\\" "
+        "0\",\"x\",\"Beta \\\"now\\\"\"]}}]}");
     sop_text_free(&text);
     expect_document(
-        &f, "0", "{\"n\":0,\"s\":\"games\",\"v\":0.25,\"t\":[\"Recieved 0\",\"x\",\"Recieved\"]}");
+        &f, "0", "{\"n\":0,\"s\":\"games\",\"v\":0.25,\"t\":[\"Alpha 0\",\"x\",\"Alpha\"]}");
     close_db(&f);
 }
 
