@@ -182,6 +182,9 @@ static void txn_read(scanner *s)
     txn.process = (uint16_t)number_read(s);
     txn.thread = (uint16_t)number_read(s);
     txn.mode = letter_read(s);
+    txn.weak = txn.mode == 'R' || txn.mode == 'W';
+    if (txn.weak) txn.mode = txn.mode == 'R' ? 'r' : 'w';
+    s->bad |= txn.mode != 'r' && txn.mode != 'w';
     txn.begin = number_read(s);
     txn.snapshot = number_read(s);
     txn.token = token_read(s);
@@ -289,7 +292,8 @@ void history_write(const history *h, FILE *file)
     for (size_t i = 0; i < h->txn_count; i++) {
         const history_txn *t = &h->txns[i];
         (void)fprintf(file, "T %" PRIu64 " %u %u %c %" PRIu64 " %" PRIu64 " ", t->number,
-                      t->process, t->thread, t->mode, t->begin, t->snapshot);
+                      t->process, t->thread, t->weak ? t->mode - 'a' + 'A' : t->mode, t->begin,
+                      t->snapshot);
         token_write(&t->token, file);
         for (uint32_t k = 0; k < t->op_count; k++)
             op_write(h, &h->ops[t->op_at + k], file);

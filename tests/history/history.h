@@ -9,7 +9,8 @@
  *     L <token> <seq>               a transaction as the log of the database has it (change feed)
  *     C <first seq> <last seq>      the L lines of these seqs are complete
  *
- * mode r or w. outcome: c committed, a aborted (told that nothing was applied), u unknown; without an E line (the process was killed)
+ * mode r or w, of a handle that does not wait for the disk (sync modes periodic and off) R or W: what such a handle acknowledges, a
+ * handle in mode full sees only once it is durable. outcome: c committed, a aborted (told that nothing was applied), u unknown; without an E line (the process was killed)
  * unknown. token: 48 hexadecimal digits. Times come from one clock for all. A value is a list of elements; a register is a list of
  * one, an absent key the empty list. Operations, each with store and key, in the order in which they were done:
  *
@@ -53,8 +54,9 @@ typedef struct {
     uint32_t op_count;
     uint16_t process;
     uint16_t thread;
-    char mode;
+    char mode; /* r or w */
     char outcome;
+    uint8_t weak; /* of a handle that does not wait for the disk */
 } history_txn;
 
 typedef struct {

@@ -349,16 +349,17 @@ static int event_compare(const void *a, const void *b)
     return (int)y->is_begin - (int)x->is_begin;
 }
 
-/* A chain of moments: each end leads to a new one, from which every later begin is reached. */
-static void times_link(cycles *c)
+/* A chain of moments: each end leads to a new one, from which every later begin is reached. weak 1: of handles that do not wait for
+   the disk, which see all that was acknowledged; 0: of the others, which see what is durable. */
+static void times_link(cycles *c, int weak)
 {
     time_event *events = must(calloc(c->h->txn_count * 2 + 1, sizeof *events));
     size_t count = 0;
     for (uint32_t i = 0; i < c->h->txn_count; i++) {
         const history_txn *t = &c->h->txns[i];
         if (!c->counts[i]) continue;
-        events[count++] = (time_event){t->begin, i, 1};
-        if (is_witness(t)) events[count++] = (time_event){t->end, i, 0};
+        if (t->weak == weak) events[count++] = (time_event){t->begin, i, 1};
+        if (is_witness(t) && (!t->weak || weak)) events[count++] = (time_event){t->end, i, 0};
     }
     qsort(events, count, sizeof *events, event_compare);
     uint32_t moment = NONE;
@@ -408,7 +409,8 @@ void history_cycles(const history *h, history_findings *findings)
     }
     reads_each(c, read_link);
     unseen_appends_link(c);
-    times_link(c);
+    times_link(c, 0);
+    times_link(c, 1);
     if (findings->count == 0) graph_judge(&c->g, node_name, h, findings);
     for (int store = 0; store < 256; store++)
         free(c->stores[store].keys);

@@ -34,7 +34,7 @@ typedef struct {
 void recorder_line_init(recorder_line *line, recorder *to, uint16_t thread);
 void recorder_line_deinit(recorder_line *line);
 
-/* begin: recorder_now before the transaction began. */
+/* mode: r, w, R or W as in history.h. begin: recorder_now before the transaction began. */
 void recorder_begin(
     recorder_line *line, char mode, uint64_t begin, uint64_t snapshot, const uint8_t token[24]);
 void recorder_read(

@@ -157,6 +157,13 @@ static const anomaly ANOMALIES[] = {
     {"test_replay_does_not_take_an_unknown_outcome_for_an_acknowledgement", REPLAY, "",
      "T 1 0 0 w 10 0 #1 w 2 5 100\nE 1 u 20 0\nL #1 1\nC 1 1\n"
      "T 2 1 0 r 30 0 #0 r 2 5 0\nE 2 c 40 0\n"},
+    {"test_replay_shows_a_handle_in_mode_full_only_what_is_durable", REPLAY, "",
+     "T 1 0 0 W 10 0 #1 w 2 5 100\nE 1 c 20 1\n"
+     "T 2 1 0 r 30 0 #0 r 2 5 0\nE 2 c 40 0\n"},
+    {"test_replay_finds_a_stale_snapshot_of_a_handle_that_does_not_wait_for_the_disk", REPLAY,
+     "stale-snapshot",
+     "T 1 0 0 w 10 0 #1 w 2 5 100\nE 1 c 20 1\n"
+     "T 2 1 0 R 30 0 #0 r 2 5 0\nE 2 c 40 0\n"},
     {"test_cycles_let_concurrent_transactions_be", CYCLES, "",
      "T 1 0 0 w 10 0 #1 r 1 1 0 a 1 1 1\nE 1 c 90 1\n"
      "T 2 1 0 w 10 1 #2 r 1 1 1 1 a 1 1 2 r 1 1 2 1 2\nE 2 c 90 2\n"

@@ -371,6 +371,7 @@ static void transaction(sim_slot *slot, notebook *n)
     history_txn head = {.begin = sim_now(),
                         .end = UINT64_MAX,
                         .process = (uint16_t)slot->process,
+                        .weak = slot->sync != SOP_SYNC_FULL,
                         .mode = writes ? 'w' : 'r',
                         .outcome = 'u'};
     n->op_count = 0;

@@ -205,8 +205,9 @@ static int transaction(client *c)
         judge(w, "begin", status, err.message);
         return 0;
     }
-    recorder_begin(&c->line, writes ? 'w' : 'r', begin, sop_txn_snapshot(c->txn),
-                   sop_txn_id(c->txn).bytes);
+    char mode = writes ? 'w' : 'r';
+    if (w->options->sync != SOP_SYNC_FULL) mode = writes ? 'W' : 'R';
+    recorder_begin(&c->line, mode, begin, sop_txn_snapshot(c->txn), sop_txn_id(c->txn).bytes);
     status = operations(c, writes, &element);
     if (!recorder_intent(&c->line)) _exit(4);
     if (status == SOP_OK) status = sop_txn_commit(c->txn);
