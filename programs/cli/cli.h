@@ -74,8 +74,9 @@ int cli_error(const cli_args *args, const char *format, ...) __attribute__((form
 int cli_fail(const cli_args *args, sop_status status, const sop_error *err);
 /* Bytes as people read them: printable UTF-8 as it is, other bytes as \xNN. */
 typedef enum {
-    CLI_SHOW_KEY = 0,  /* a backslash is doubled: what is shown may be typed again */
-    CLI_SHOW_VALUE = 1 /* a backslash is one */
+    CLI_SHOW_KEY = 0,   /* a backslash is doubled: what is shown may be typed again */
+    CLI_SHOW_VALUE = 1, /* a backslash is one */
+    CLI_SHOW_JSON = 2   /* likewise; line breaks and tabs are shown as spaces */
 } cli_show;
 void cli_print_text(FILE *out, sop_slice bytes, cli_show how);
 /* Columns of a terminal that this takes. */
@@ -89,6 +90,8 @@ size_t cli_terminal_width(void);
 void cli_print_json(FILE *out, sop_slice bytes);
 /* JSON of several lines on one: without white space between its parts. Anything else is left as it is. */
 sop_slice cli_one_line(sop_json_writer *scratch, sop_slice json);
+/* Correct JSON, on one line. */
+void cli_print_json_raw(FILE *out, sop_slice json);
 /* A value in JSON output: as it is where the store says that its values are JSON and that is so, else as a string. */
 void cli_print_value_json(FILE *out, sop_slice value, int is_json);
 /* Key bytes from a command line: text with \xNN and \\ undone; memory from malloc. */

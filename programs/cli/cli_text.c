@@ -76,7 +76,10 @@ show_character(const uint8_t *p, size_t left, cli_show how, char shown[8], size_
 {
     size_t step = utf8_step(p, left);
     int control = p[0] < 0x20 || p[0] == 0x7f || (step == 2 && p[0] == 0xc2 && p[1] < 0xa0);
-    if (step == 0 || control) {
+    if (how == CLI_SHOW_JSON && (p[0] == '\n' || p[0] == '\r' || p[0] == '\t')) {
+        *columns_out = 1;
+        (void)snprintf(shown, 8, " ");
+    } else if (step == 0 || control) {
         *columns_out = 4;
         (void)snprintf(shown, 8, "\\x%02x", p[0]);
         return 1;
@@ -200,7 +203,7 @@ sop_slice cli_one_line(sop_json_writer *scratch, sop_slice json)
     return sop_json_writer_end(scratch, &line) == SOP_OK ? line : json;
 }
 
-static void print_json_raw(FILE *out, sop_slice json)
+void cli_print_json_raw(FILE *out, sop_slice json)
 {
     sop_json_writer scratch;
     sop_json_writer_init(&scratch, 0);
@@ -212,7 +215,7 @@ static void print_json_raw(FILE *out, sop_slice json)
 void cli_print_value_json(FILE *out, sop_slice value, int is_json)
 {
     if (is_json && sop_json_check(value, NULL, NULL, NULL) == SOP_OK) {
-        print_json_raw(out, value);
+        cli_print_json_raw(out, value);
     } else {
         cli_print_json(out, value);
     }
@@ -295,7 +298,7 @@ static void figure_json(const cli_figure *figure)
         cli_print_json(stdout, figure->text);
         break;
     case CLI_JSON:
-        print_json_raw(stdout, figure->text);
+        cli_print_json_raw(stdout, figure->text);
         break;
     case CLI_FLAG:
         (void)printf(figure->number ? "true" : "false");

@@ -133,8 +133,10 @@ static int records_read(import *im, sop_slice data, int format)
     import_reader reader;
     import_record record;
     int code = CLI_OK;
-    if (import_reader_init(&reader, data, format, cli_flag(im->args, "text"),
-                           cli_flag(im->args, "no-header"))) {
+    import_style style = {.format = format,
+                          .text_only = cli_flag(im->args, "text"),
+                          .no_header = cli_flag(im->args, "no-header")};
+    if (import_reader_init(&reader, data, &style)) {
         code = cli_error(im->args, "%s: %s; nothing was imported", im->source, reader.problem);
     }
     while (code == CLI_OK && import_reader_next(&reader, &record)) {
