@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "server/server_documents.h"
 #include "util/bytes.h"
 #include "util/checksum.h"
 #include "util/error.h"
@@ -242,6 +243,11 @@ static sop_status stores_open(server_commit *c, sop_txn *txn, sop_error *err)
         sop_txn_track(txn, 0);
         if (status == SOP_OK) status = sop_store_info_get(s->store, &info);
         sop_txn_track(txn, 1);
+        s->documents = NULL;
+        if (status == SOP_OK && info.kind == SOP_STORE_DOCUMENTS) {
+            status = sop_documents_open(txn, s->name.data, &s->documents);
+            if (status == SOP_OK) s->store = sop_documents_store(s->documents);
+        }
         if (status != SOP_OK) return status;
         server_store_traits_read(&info, &s->traits);
         if (s->traits.system) {
@@ -294,12 +300,31 @@ static sop_status op_check(server_commit *c, size_t at, sop_error *err)
     return SOP_OK;
 }
 
-static sop_status op_write(const server_commit *c, const server_op *op)
+static sop_status op_put_or_remove(server_commit *c, const server_op *op)
 {
     sop_store *store = c->stores[op->store_at].store;
+    sop_documents *documents = c->stores[op->store_at].documents;
+    if (documents != NULL && op->is_there) {
+        return server_documents_put(documents, op->key, op->after, &c->arena);
+    }
+    if (documents != NULL && op->was_there) {
+        return server_documents_remove(documents, op->key, &c->arena);
+    }
     if (op->is_there) return sop_store_put(store, op->key, op->after);
     if (!op->was_there) return SOP_OK;
     return sop_store_remove(store, op->key);
+}
+
+/* What a document store refuses (its rules, its unique indexes, its key) is a problem of the operation. */
+static sop_status op_write(server_commit *c, sop_txn *txn, size_t at)
+{
+    const server_op *op = &c->ops[at];
+    sop_status status = op_put_or_remove(c, op);
+    int refused = status == SOP_INVALID || status == SOP_EXISTS || status == SOP_CORRUPT;
+    if (!refused || c->stores[op->store_at].documents == NULL) return status;
+    const char *why = sop_txn_error(txn)->message;
+    server_commit_problem(c, at, "", why[0] == '\0' ? "the store refuses this document" : why);
+    return SOP_OK;
 }
 
 /* ---- answers ---- */
@@ -535,7 +560,11 @@ static sop_status attempt(server_commit *c, sop_txn *txn, sop_error *err)
         c->answer = result_answer(c, 0);
     if (c->answer != 0) return SOP_OK;
     for (size_t i = 0; i < c->op_count && status == SOP_OK; i++)
-        status = op_write(c, &c->ops[i]);
+        status = op_write(c, txn, i);
+    if (status == SOP_OK && c->problem_count > 0) {
+        c->answer = problems_answer(c);
+        return SOP_OK;
+    }
     if (status == SOP_OK) status = server_history_write(c, txn, history, err);
     return status;
 }

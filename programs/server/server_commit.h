@@ -40,7 +40,8 @@ typedef struct {
 
 typedef struct {
     sop_slice name;
-    sop_store *store; /* of the attempt */
+    sop_store *store;         /* of the attempt */
+    sop_documents *documents; /* likewise, of a document store */
     server_store_traits traits;
 } server_commit_store;
 

@@ -306,6 +306,8 @@ int server_store_validate(server_request *r);
 int server_store_get(server_request *r);
 int server_store_change(server_request *r);
 int server_store_drop(server_request *r);
+int server_index_create(server_request *r);
+int server_index_drop(server_request *r);
 int server_shape_get(server_request *r);
 int server_items_list(server_request *r);
 int server_item_get(server_request *r);

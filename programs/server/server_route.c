@@ -35,6 +35,8 @@ static const route ROUTES[] = {
     {SERVER_GET, STORE, SERVER_VIEWER, DATABASE, server_store_get},
     {SERVER_PATCH, STORE, SERVER_EDITOR, DATABASE | WRITES, server_store_change},
     {SERVER_DELETE, STORE, SERVER_ADMIN, DATABASE | WRITES, server_store_drop},
+    {SERVER_POST, STORE "/indexes", SERVER_EDITOR, DATABASE | WRITES, server_index_create},
+    {SERVER_DELETE, STORE "/indexes/*", SERVER_EDITOR, DATABASE | WRITES, server_index_drop},
     {SERVER_GET, DB "/jobs", SERVER_VIEWER, DATABASE, server_jobs_list},
     {SERVER_POST, DB "/jobs", SERVER_VIEWER, DATABASE, server_job_start},
     {SERVER_GET, DB "/jobs/*", SERVER_VIEWER, DATABASE, server_job_get},

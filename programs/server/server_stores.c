@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "server/server_documents.h"
 #include "server/server_private.h"
 #include "util/bytes.h"
 #include "util/error.h"
@@ -116,7 +117,8 @@ static void lock_write(sop_json_writer *out, const char *field, const char *reas
     sop_json_object_end(out);
 }
 
-static void store_write(sop_json_writer *out, const sop_store_info *info)
+/* txn NULL: without what only its own page shows. */
+static void store_write(sop_json_writer *out, const sop_store_info *info, sop_txn *txn)
 {
     sop_json_object_begin(out);
     sop_json_key(out, sop_str("name"));
@@ -141,6 +143,9 @@ static void store_write(sop_json_writer *out, const sop_store_info *info)
         sop_json_key(out, sop_str("system"));
         sop_json_bool(out, 1);
     }
+    if (txn != NULL && info->kind == SOP_STORE_DOCUMENTS) {
+        server_documents_describe(txn, info->name, out);
+    }
     sop_json_key(out, sop_str("locks"));
     sop_json_array_begin(out);
     lock_write(out, "allow_duplicates", "it is part of how the keys lie on disk");
@@ -161,7 +166,7 @@ typedef struct {
 static sop_status list_one(const sop_store_info *info, void *context)
 {
     listing *l = context;
-    store_write(&l->r->out, info);
+    store_write(&l->r->out, info, NULL);
     l->met = 1;
     return SOP_OK;
 }
@@ -219,7 +224,7 @@ static int store_answer(server_request *r, sop_slice name, int good)
     sop_store_info info;
     int refused = server_store_enter(r, name, &txn, &store, &info);
     if (refused != 0) return refused;
-    store_write(&r->out, &info);
+    store_write(&r->out, &info, txn);
     sop_txn_close(txn);
     return good;
 }
@@ -244,9 +249,10 @@ typedef struct {
     sop_json_value key;
     int has_key;
     sop_store_options options;
+    char message[SOP_ERROR_MESSAGE_SIZE]; /* for a problem that the library words */
     problem problems[PROBLEMS_MAX];
     size_t problem_count;
-    int unsupported;
+    sop_json_value document; /* of a document store; else type null */
 } store_spec;
 
 static void complain(store_spec *spec, const char *path, const char *message)
@@ -286,21 +292,26 @@ static int is_part_type(const sop_json_value *type)
     return 0;
 }
 
-static void parts_read(const sop_json_value *parts, store_spec *spec)
+static void parts_read(server_request *r, const sop_json_value *parts, store_spec *spec)
 {
     sop_json_iter iter;
     sop_slice label;
     sop_json_value part;
     sop_json_value member;
+    size_t at = 0;
     sop_json_iter_init(&iter, parts);
     if (parts->type != SOP_JSON_ARRAY) complain(spec, "/key/parts", "parts must be an array");
     while (parts->type == SOP_JSON_ARRAY && sop_json_next(&iter, &label, &part) == SOP_OK) {
+        char path[40];
+        int size = snprintf(path, sizeof path, "/key/parts/%zu", at++);
+        const char *kept = sop_arena_copy(&r->arena, path, (size_t)size + 1);
+        if (kept == NULL) kept = "/key/parts";
         if (server_member(&part, "name", &member) != SOP_OK || member.type != SOP_JSON_STRING ||
             member.raw.size < 3) {
-            complain(spec, "/key/parts", "every part of the key needs a name");
+            complain(spec, kept, "every part of the key needs a name");
         }
         if (server_member(&part, "type", &member) != SOP_OK || !is_part_type(&member)) {
-            complain(spec, "/key/parts",
+            complain(spec, kept,
                      "the type of a part is int, uint, double, string, bytes, bool or uuid");
         }
     }
@@ -323,7 +334,22 @@ static void key_read(server_request *r, store_spec *spec)
     if (server_member(&spec->key, "name", &member) == SOP_OK && member.type != SOP_JSON_STRING) {
         complain(spec, "/key/name", "the name of the key must be text");
     }
-    if (server_member(&spec->key, "parts", &member) == SOP_OK) parts_read(&member, spec);
+    if (server_member(&spec->key, "parts", &member) == SOP_OK) parts_read(r, &member, spec);
+}
+
+/* The key of a document store, as far as it can be checked without making one. */
+static void document_check(store_spec *spec)
+{
+    sop_json_value key;
+    sop_error err = {0};
+    if (spec->options.allow_duplicates) {
+        complain(spec, "/allow_duplicates", "a document store has no duplicates");
+    }
+    if (server_member(&spec->document, "key", &key) == SOP_OK &&
+        sop_key_spec_check(key.raw, NULL, &err) != SOP_OK) {
+        (void)snprintf(spec->message, sizeof spec->message, "%s", err.message);
+        complain(spec, "/document/key", spec->message);
+    }
 }
 
 static void options_read(server_request *r, store_spec *spec)
@@ -348,21 +374,22 @@ static void options_read(server_request *r, store_spec *spec)
         int document =
             value.type == SOP_JSON_STRING && sop_json_string_equal(value.raw, sop_str("document"));
         if (document)
-            spec->unsupported = 1;
+            spec->options.kind = SOP_STORE_DOCUMENTS;
         else if (value.type != SOP_JSON_STRING ||
                  !sop_json_string_equal(value.raw, sop_str("raw"))) {
             complain(spec, "/kind", "the kind is raw or document");
         }
     }
+    if (server_member(&r->json, "document", &spec->document) != SOP_OK) {
+        spec->document = (sop_json_value){SOP_JSON_OBJECT, {"{}", 2}};
+    }
+    if (spec->options.kind == SOP_STORE_DOCUMENTS) document_check(spec);
 }
 
 /* 0, or the status of the answer. */
 static int spec_answer(server_request *r, const store_spec *spec)
 {
     sop_json_writer *out = &r->out;
-    if (spec->unsupported) {
-        return server_error(r, 501, "unsupported", "document stores are not in this build");
-    }
     if (spec->problem_count == 0) return 0;
     sop_json_object_begin(out);
     sop_json_key(out, sop_str("error"));
@@ -466,7 +493,11 @@ static sop_status create_body(sop_txn *txn, void *context)
 {
     store_change *change = context;
     sop_store *store;
-    return sop_store_create(txn, change->name, &change->spec->options, &store);
+    sop_store_options *options = &change->spec->options;
+    if (options->kind == SOP_STORE_DOCUMENTS) {
+        return server_documents_create(txn, change->name, options, &change->spec->document);
+    }
+    return sop_store_create(txn, change->name, options, &store);
 }
 
 int server_store_create(server_request *r)

@@ -124,7 +124,7 @@ class Stores(Case):
         self.assertEqual(422, self.client.call("POST", stores, {"name": name})[0])
         self.assertEqual(422, self.client.call("POST", stores, {"name": "sop:mine"})[0])
         status, answer = self.client.call("POST", f"{stores}:validate", {"name": "", "key": {"parts": [{"name": "x"}]}})
-        self.assertEqual((422, ["/name", "/key/parts"]), (status, [p["path"] for p in answer["problems"]]))
+        self.assertEqual((422, ["/name", "/key/parts/0"]), (status, [p["path"] for p in answer["problems"]]))
         self.assertEqual(204, self.client.call("POST", f"{stores}:validate", {"name": "good"})[0])
         path = f"{stores}/{quote(name, safe='')}"
         status, made = self.client.call("PATCH", path, {"name": "plain", "description": "e"})
@@ -141,6 +141,70 @@ class Stores(Case):
         self.assertEqual({"number": 20, "string": 1}, fields["n"]["types"])
         self.assertEqual({"null": 1}, fields["only"]["types"])
         self.assertEqual(1, shape["values"]["text"])
+
+
+class Documents(Case):
+    SPEC = {
+        "name": "people",
+        "kind": "document",
+        "document": {
+            "key": {"path": "id", "type": "int64"},
+            "rules": [{"path": "age", "type": "integer", "min": 0}],
+            "indexes": [{"name": "by_mail", "fields": [{"path": "mail", "type": "string"}], "unique": True}],
+        },
+    }
+
+    def setUp(self):
+        super().setUp()
+        status, self.made = self.client.call("POST", f"/{self.database}/stores", self.SPEC)
+        self.assertEqual((201, "document"), (status, self.made["kind"]), self.made)
+
+    @staticmethod
+    def key(number):
+        return {"$t": "tuple", "v": [number]}
+
+    def person(self, number, **fields):
+        return self.put(self.key(number), {"id": number, **fields}, store="people")
+
+    def test_a_document_store_shows_its_key_rules_and_indexes(self):
+        _, store = self.client.get(f"/{self.database}/stores/people")
+        self.assertEqual("by_mail", store["document"]["indexes"][0]["name"])
+        self.assertEqual(1, len(store["document"]["rules"]))
+        path = f"/{self.database}/stores/people/indexes"
+        status, store = self.client.call("POST", path, {"name": "by_age", "fields": [{"path": "age", "type": "int64"}]})
+        self.assertEqual((201, 2), (status, len(store["document"]["indexes"])))
+        self.assertEqual(204, self.client.call("DELETE", f"{path}/by_age")[0])
+        self.assertEqual(404, self.client.call("DELETE", f"{path}/by_age")[0])
+
+    def test_a_bad_key_is_named(self):
+        spec = {"name": "x", "kind": "document", "document": {"key": {"path": "id", "type": "nothing"}}}
+        status, answer = self.client.call("POST", f"/{self.database}/stores:validate", spec)
+        self.assertEqual((422, "/document/key"), (status, answer["problems"][0]["path"]))
+
+    def test_documents_are_edited_like_any_item_and_undone(self):
+        self.assertEqual(200, self.commit([self.person(i, mail=f"m{i}", age=i) for i in range(1, 6)])[0])
+        _, page = self.client.get(self.items_path("people"))
+        self.assertEqual([self.key(i) for i in range(1, 6)], [i["k"] for i in page["items"]])
+        item = page["items"][1]
+        edit = {"op": "patch", "store": "people", "k": item["k"], "base": item["ver"], "set": [{"path": "/mail", "was": "m2", "v": "x"}]}
+        status, answer = self.commit([edit, {"op": "delete", "store": "people", "k": self.key(3)}])
+        self.assertEqual(200, status, answer)
+        _, inverse = self.client.call("POST", f"/{self.database}/commits/{answer['commit']['id']}:inverse")
+        self.assertEqual(200, self.commit(inverse["ops"])[0])
+        self.assertEqual(page["items"], self.client.get(self.items_path("people"))[1]["items"])
+
+    def test_rules_keys_and_unique_indexes_are_problems_of_their_operation(self):
+        self.commit([self.person(1, mail="a", age=1)])
+        for op in (
+            self.person(2, mail="b", age=-1),
+            self.person(2, mail="a", age=1),
+            self.put(self.key(2), {"id": 3}, store="people"),
+            self.put(self.key(2), {"$t": "text", "v": "no JSON"}, store="people"),
+            self.put("text", {"id": 4}, store="people"),
+        ):
+            status, answer = self.commit([self.person(9, mail="z"), op])
+            self.assertEqual((422, 1), (status, answer["problems"][0]["op"]), answer)
+        self.assertEqual(1, self.client.get(self.items_path("people"))[1]["count"])
 
 
 class Items(Case):
