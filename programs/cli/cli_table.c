@@ -63,9 +63,9 @@ void cli_table_free(cli_table *table)
 
 static size_t column_width(const cli_table *table, size_t column)
 {
-    size_t width = cli_width(table->columns[column], CLI_SHOW_JSON);
+    size_t width = cli_width(table->columns[column], CLI_SHOW_VALUE);
     for (size_t row = 0; row < table->row_count; row++) {
-        size_t cell = cli_width(table->cells[row * table->column_count + column], CLI_SHOW_JSON);
+        size_t cell = cli_width(table->cells[row * table->column_count + column], CLI_SHOW_VALUE);
         if (cell > width) width = cell;
     }
     return width < CELL_WIDTH_MAX ? width : CELL_WIDTH_MAX;
@@ -74,8 +74,8 @@ static size_t column_width(const cli_table *table, size_t column)
 static void row_print(FILE *out, const sop_slice *cells, const size_t *widths, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
-        size_t width = cli_width(cells[i], CLI_SHOW_JSON);
-        cli_print_cut(out, cells[i], CLI_SHOW_JSON, widths[i]);
+        size_t width = cli_width(cells[i], CLI_SHOW_VALUE);
+        cli_print_cut(out, cells[i], CLI_SHOW_VALUE, widths[i]);
         if (i + 1 < count)
             cli_print_spaces(out, width < widths[i] ? width : widths[i], widths[i] + GAP);
     }

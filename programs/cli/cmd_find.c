@@ -136,9 +136,9 @@ static int found_out(finder *f, const sop_found *found)
     if (status != SOP_OK) return cli_documents_fail(&f->d, status);
     if (f->args->json) {
         (void)printf("{\"key\":");
-        cli_print_json_raw(stdout, key);
+        cli_print_value_json(stdout, key, 1);
         (void)printf(",\"value\":");
-        cli_print_json_raw(stdout, found->document);
+        cli_print_value_json(stdout, found->document, 1);
         (void)printf("}\n");
     } else {
         int failed = f->shown == 0 ? columns_begin(f, found->document) : 0;
@@ -245,7 +245,7 @@ static int groups_out(finder *f, sop_slice text)
     sop_json_iter_init(&iter, &groups);
     while (sop_json_next(&iter, &key, &group) == SOP_OK) {
         if (f->args->json) {
-            cli_print_json_raw(stdout, group.raw);
+            cli_print_value_json(stdout, group.raw, 1);
             (void)fputc('\n', stdout);
         } else if (group_row(f, &group) != 0) {
             return cli_error(f->args, "out of memory");

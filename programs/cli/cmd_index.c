@@ -172,7 +172,7 @@ static int list_print(const cli_args *args, const sop_text *schema)
     while (!failed && sop_json_next(&iter, &key, &one) == SOP_OK) {
         sop_slice cells[COUNT];
         if (args->json) {
-            cli_print_json_raw(stdout, one.raw);
+            cli_print_value_json(stdout, one.raw, 1);
             (void)fputc('\n', stdout);
             continue;
         }
