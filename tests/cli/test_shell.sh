@@ -129,11 +129,11 @@ complete_line() { # WORDS...: what is offered for the last one
     _sop
     printf '%s\n' "${COMPREPLY[@]}"
 }
-expect 0 "export" complete_line sop exp
+expect 0 "export" complete_line sop expo
 expect 0 $'rm\nrank\nrestore\nrename' complete_line sop r
 expect 0 "--reverse" complete_line sop scan db s --re
 expect 0 "--skip-bad" complete_line sop import db s --sk
 expect 0 $'s\nsilent' complete_line sop scan db s
 expect 0 "db" complete_line sop ls d
-expect 0 "scan" complete_line sop help sc
+expect 0 "scan" complete_line sop help sca
 finish
