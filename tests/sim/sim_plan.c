@@ -10,6 +10,7 @@
 #include "sim/sim.h"
 #include "sim/sim_world.h"
 #include "util/bytes.h"
+#include "util/error.h"
 
 #define MS UINT64_C(1000000)
 #define US UINT64_C(1000)
@@ -563,6 +564,44 @@ static void feed_read(sop_db *db)
     sop_changes_close(changes);
 }
 
+/* One flipped bit in the log of a database that was closed in order: it is told, or nothing of what was acknowledged is missing. */
+static void damage(void)
+{
+    sop_faulty_disk *copy;
+    sop_faulty_cut cut = {.keep = SOP_FAULTY_KEEP_ALL};
+    sop_error err = {0};
+    sop_backend *backend;
+    sop_db *db = NULL;
+    file_pick pick = {.left = sim_below(4)};
+    if (sop_faulty_disk_cut(sim.disk, &cut, &copy) != SOP_OK) abort();
+    disk_use(copy);
+    sop_status status = sop_backend_faulty_open(copy, SOP_BACKEND_EXISTING, 0, &backend, &err);
+    if (status == SOP_OK) sop_ignore(backend->ops->list(backend, "log", name_pick, &pick, NULL));
+    if (status != SOP_OK || pick.name[0] == '\0') sim_violation("no log: %s", err.message);
+    uint64_t offset = sim_chance(20) ? sim_below(128) : 4096 + sim_below(40000);
+    if (sop_faulty_flip(copy, pick.name, offset, (unsigned)sim_below(8)) != SOP_OK) abort();
+    sim_say("a bit of %s flips at %llu", pick.name, (unsigned long long)offset);
+    sop_db_options options = SOP_DB_OPTIONS_INIT;
+    options.workers = -1;
+    options.log = library_says;
+    status = sop_db_open_on(backend, 0, &options, &db, &err);
+    if (status == SOP_CORRUPT) return;
+    if (status != SOP_OK)
+        sim_violation("a flipped bit: %s: %s", sop_status_name(status), err.message);
+    sop_db_info info = SOP_DB_INFO_INIT;
+    status = sop_db_info_get(db, &info, &err);
+    if (status != SOP_OK) sim_violation("info: %s", err.message);
+    for (size_t i = 0; i < sim.history.txn_count; i++) {
+        const history_txn *txn = &sim.history.txns[i];
+        if (txn->outcome == 'c' && txn->seq > info.tip) {
+            sim_violation("a flipped bit took seq %llu, the log ends at %llu, and nobody said so",
+                          (unsigned long long)txn->seq, (unsigned long long)info.tip);
+        }
+        outcome_check(db, i);
+    }
+    sim_read_all(db);
+}
+
 /* All is whole again: everybody goes home, and somebody new can work at once. */
 static void ending(void)
 {
@@ -602,6 +641,7 @@ static void ending(void)
     if (status != SOP_OK) sim_violation("check: %s", err.message);
     status = sop_db_close(db, &err);
     if (status != SOP_OK) sim_violation("close: %s", err.message);
+    if (sim_chance(30)) damage();
 }
 
 void sim_plan(void *argument)
