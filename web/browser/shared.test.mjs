@@ -132,6 +132,24 @@ test('check 15: strangers are refused', async () => {
   await page.context().close();
 });
 
+test('check 15: where nothing may be written the page offers no way to, and the server takes nothing', async () => {
+  const path = h.join(h.folder(), 'locked');
+  h.load(path, 'users', h.people(20));
+  const locked = await h.serve([path, '--read-only']);
+  const page = await h.enter(locked);
+  await h.show(page, locked, 'locked', 'users');
+  assert.equal(await page.locator('.top .pill').textContent(), 'read-only');
+  await h.focus(page, 2, 'name');
+  await page.keyboard.type('x');
+  await page.keyboard.press('Control+Delete');
+  await page.waitForTimeout(200);
+  assert.equal(await page.locator('.g-editor, .changebar').count(), 0);
+  assert.ok(await page.getByRole('button', { name: 'Add item' }).isDisabled());
+  assert.equal((await h.api(locked).put('locked', 'users', key(1), 'x')).status, 403);
+  await page.context().close();
+  await locked.stop();
+});
+
 test('check 19: the switcher changes the environment at once; another tab stays; production asks to be armed', async (t) => {
   const page = await h.enter(server);
   await h.show(page, server, 'shop', 'users');
