@@ -99,6 +99,10 @@ enum { SOP_BACKEND_EXISTING = 0, SOP_BACKEND_NEW = 1 };
 SOP_MUST_CHECK sop_status sop_backend_file_open(
     const char *path, int how, int read_only, int local_allowed, sop_backend **out, sop_error *err);
 
+/* Rises in the child of a fork: what the parent had open is not the child's. Its locks are closed there, so that they end with the parent.
+   Counted once a folder was opened. */
+uint32_t sop_backend_forks(void);
+
 /* Process memory. name "" is private; others are found again by that name until the process ends. */
 SOP_MUST_CHECK sop_status sop_backend_memory_open(const char *name,
                                                   int how,

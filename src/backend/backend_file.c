@@ -319,9 +319,11 @@ static void file_free(sop_backend *base)
 {
     file_backend *backend = backend_of(base);
     SOP_ASSERT(atomic_load_explicit(&backend->files_open, memory_order_relaxed) == 0);
+    sop_backend__file_forks_forget(backend);
     sop_backend__file_unbuild(backend);
     if (backend->page != NULL) (void)munmap(backend->page, backend->page_size);
-    if (backend->lock_fd >= 0) (void)close(backend->lock_fd);
+    int lock_fd = atomic_load_explicit(&backend->lock_fd, memory_order_relaxed);
+    if (lock_fd >= 0) (void)close(lock_fd);
     for (int i = 0; i < SOP_FOLDER_COUNT; i++) {
         if (backend->folders[i] >= 0) (void)close(backend->folders[i]);
     }
@@ -400,7 +402,7 @@ sop_status sop_backend_file_open(
     for (int i = 0; i < SOP_FOLDER_COUNT; i++) {
         backend->folders[i] = -1;
     }
-    backend->lock_fd = -1;
+    atomic_store_explicit(&backend->lock_fd, -1, memory_order_relaxed);
     backend->parent_fd = -1;
     backend->base.ops = &FILE_OPS;
     backend->base.read_only = read_only;
@@ -418,6 +420,7 @@ sop_status sop_backend_file_open(
         file_free(&backend->base);
         return status;
     }
+    sop_backend__file_forks_watch(backend);
     *out = &backend->base;
     return SOP_OK;
 }

@@ -19,7 +19,7 @@
 #include "backend/backend_private.h"
 #include "util/mutex.h"
 
-typedef struct {
+typedef struct file_backend {
     sop_backend base;
     char *path;                    /* as given by the caller; base.url */
     int folders[SOP_FOLDER_COUNT]; /* descriptors; -1: not open */
@@ -30,6 +30,7 @@ typedef struct {
     size_t page_size;     /* guarded by mutex */
     uint64_t page_device; /* of the file that is mapped, as page_inode; written once before page */
     uint64_t page_inode;
+    struct file_backend *fork_next; /* of the list in backend_file_lock.c */
     /* Only while under construction and until free: */
     int building;        /* 1: not yet published */
     int parent_fd;       /* -1: opened as an existing database */
@@ -69,6 +70,9 @@ sop_status sop_backend__folder_walk(
     int folder_fd, const char *path, sop_backend__entry_fn fn, void *context, sop_error *err);
 
 /* Locks and the shared page. */
+/* From open to free the backend is on the list of those whose locks the child of a fork closes. */
+void sop_backend__file_forks_watch(file_backend *backend);
+void sop_backend__file_forks_forget(file_backend *backend);
 sop_status sop_backend__file_lock(
     sop_backend *base, uint64_t byte, int exclusive, uint32_t wait_ms, sop_error *err);
 void sop_backend__file_unlock(sop_backend *base, uint64_t byte);

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <pthread.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -26,16 +27,73 @@ static struct flock lock_of(uint64_t byte, short type)
     return lock;
 }
 
+/* ---- fork ---- */
+
+static sop_mutex forks_mutex;
+static file_backend *forks_list; /* guarded by forks_mutex; the child of a fork has it alone */
+static _Atomic uint32_t forks;
+static int forks_ready; /* guarded by forks_mutex */
+
+static void forks_before(void) SOP_NO_ANALYSIS
+{
+    sop_mutex_lock(&forks_mutex);
+}
+
+static void forks_parent(void) SOP_NO_ANALYSIS
+{
+    sop_mutex_unlock(&forks_mutex);
+}
+
+/* The child has the same open file descriptions: unless it closes them the parent's locks would outlive the parent. */
+static void forks_child(void) SOP_NO_ANALYSIS
+{
+    for (file_backend *backend = forks_list; backend != NULL; backend = backend->fork_next) {
+        /* Relaxed: there is one thread. */
+        int fd = atomic_exchange_explicit(&backend->lock_fd, -1, memory_order_relaxed);
+        if (fd >= 0) (void)close(fd);
+    }
+    atomic_fetch_add_explicit(&forks, 1, memory_order_relaxed);
+    sop_mutex_unlock(&forks_mutex);
+}
+
+uint32_t sop_backend_forks(void)
+{
+    /* Relaxed: it changes only while a process has one thread. */
+    return atomic_load_explicit(&forks, memory_order_relaxed);
+}
+
+void sop_backend__file_forks_watch(file_backend *backend)
+{
+    sop_mutex_lock(&forks_mutex);
+    if (!forks_ready) forks_ready = pthread_atfork(forks_before, forks_parent, forks_child) == 0;
+    backend->fork_next = forks_list;
+    forks_list = backend;
+    sop_mutex_unlock(&forks_mutex);
+}
+
+void sop_backend__file_forks_forget(file_backend *backend)
+{
+    sop_mutex_lock(&forks_mutex);
+    file_backend **link = &forks_list;
+    while (*link != NULL && *link != backend) {
+        link = &(*link)->fork_next;
+    }
+    if (*link != NULL) *link = backend->fork_next;
+    sop_mutex_unlock(&forks_mutex);
+}
+
 /* The descriptor of the lock file, -1 and errno when there is none. */
 static int lock_fd_get(file_backend *backend)
 {
     sop_mutex_lock(&backend->mutex);
-    if (backend->lock_fd < 0) {
+    /* Relaxed: the mutex orders it. */
+    int fd = atomic_load_explicit(&backend->lock_fd, memory_order_relaxed);
+    if (fd < 0) {
         int flags = backend->base.read_only ? O_RDONLY : O_RDWR | O_CREAT;
-        backend->lock_fd = openat(backend->folders[SOP_FOLDER_ROOT], "lock",
-                                  flags | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0666);
+        fd = openat(backend->folders[SOP_FOLDER_ROOT], "lock",
+                    flags | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0666);
+        atomic_store_explicit(&backend->lock_fd, fd, memory_order_relaxed);
     }
-    int fd = backend->lock_fd;
     sop_mutex_unlock(&backend->mutex);
     return fd;
 }

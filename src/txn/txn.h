@@ -10,7 +10,7 @@
  *        refused and nothing of it is applied.
  * txn-4  Acknowledged implies durable in mode full. A sync is never retried; after a failed one the tip falls back to the durable
  *        state and every later commit is refused.
- * txn-5  Lock order: checkpoint_lock, pen_lock, io_lock, follow_lock, commit_lock. No I/O under commit_lock except, in modes
+ * txn-5  Lock order: checkpoint_lock, pen_lock, follow_lock, io_lock, commit_lock. No I/O under commit_lock except, in modes
  *        periodic and off, the copy of a frame into the mapped log, and while catching up, when nobody commits here anyway.
  * txn-6  A commit is validated, applied and written only while this process holds the pen and has applied everything published.
  */

@@ -236,6 +236,9 @@ static sop_status checkpoint_log(sop_engine *engine,
     }
     if (status == SOP_OK && engine->options.sync != SOP_SYNC_FULL && SOP_RULE(CKPT_DURABLE)) {
         status = sop_engine__sync_all(engine, err);
+        /* Making it durable may have moved it to another file (VOUCH). */
+        uint64_t seq = place->seq_last;
+        if (status == SOP_OK) status = sop_wal_place_of(engine->wal, seq, place, err);
     }
     sop_free(bytes);
     sop_free(body);
@@ -495,8 +498,10 @@ void sop_engine__checkpoint_leave(sop_engine *engine)
 static sop_status checkpoint_run(sop_engine *engine, uint32_t wait_ms, sop_error *err)
 {
     sop_error cause = {0};
+    sop_status status = sop_engine__fork_check(engine, err);
+    if (status != SOP_OK) return status;
     sop_mutex_lock(&engine->checkpoint_lock);
-    sop_status status = sop_engine__checkpoint_enter(engine, wait_ms, &cause);
+    status = sop_engine__checkpoint_enter(engine, wait_ms, &cause);
     /* Somebody else is at it, which serves as well. */
     int other = status == SOP_BUSY && wait_ms == 0;
     if (status == SOP_OK) {

@@ -185,6 +185,8 @@ static sop_status sync_full(sop_engine *engine, sop_error *err)
 /* Takes io_lock and commit_lock with the pen in this process. */
 static sop_status write_enter(sop_engine *engine, sop_error *err) SOP_NO_ANALYSIS
 {
+    sop_status forked = sop_engine__fork_check(engine, err);
+    if (forked != SOP_OK) return forked;
     for (;;) {
         sop_mutex_lock(&engine->io_lock);
         sop_mutex_lock(&engine->commit_lock);
@@ -754,6 +756,7 @@ sop_status sop_core_commit(sop_core *core)
 {
     sop_engine *engine = core->engine;
     sop_status status = sop_core_enter(core);
+    if (status == SOP_OK) status = sop_engine__fork_check(engine, &core->error);
     if (status == SOP_OK && core->mode == SOP_TXN_WRITE) {
         if (core->write_root != NULL) {
             status = commit_writes(core);

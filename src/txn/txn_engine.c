@@ -237,6 +237,7 @@ sop_status sop_engine_open(const sop_engine_options *options, sop_engine **out, 
     memset(engine, 0, sizeof *engine);
     engine->options = *options;
     options_complete(&engine->options);
+    engine->forks = sop_backend_forks();
     atomic_store_explicit(&engine->next_counter, 1, memory_order_relaxed);
     atomic_store_explicit(&engine->lowest_open, 1, memory_order_relaxed);
     sop_status status = sop_superblock_read(options->backend, &engine->superblock, err);
@@ -265,10 +266,25 @@ sop_status sop_engine_open(const sop_engine_options *options, sop_engine **out, 
 
 /* ---- close ---- */
 
-/* Everything is durable by the log; a checkpoint and the LEAVE only make the next open shorter. So a full medium is not told. */
-static sop_status spare_full(sop_status status)
+/* Everything is durable by the log; a checkpoint and the LEAVE only make the next open shorter. So a full medium is not told, nor a
+   process that is stopped while it writes. */
+static sop_status spare(sop_status status)
 {
-    return status == SOP_FULL ? SOP_OK : status;
+    return status == SOP_FULL || status == SOP_BUSY ? SOP_OK : status;
+}
+
+/* SOP_BUSY would say that the handle is still open. */
+static sop_status sync_last(sop_engine *engine, sop_error *err)
+{
+    sop_error cause = {0};
+    sop_status status = sop_engine__sync_all(engine, &cause);
+    if (status == SOP_OK) return SOP_OK;
+    if (status == SOP_BUSY) {
+        return sop_fail(err, SOP_IO, "close: the last commits are not synced: %.180s",
+                        cause.message);
+    }
+    if (err != NULL) *err = cause;
+    return status;
 }
 
 /* 1: nobody else has the database open, and nobody comes in before this process is gone. */
@@ -308,14 +324,14 @@ static sop_status close_write(sop_engine *engine, sop_error *err)
         return sop_fail(err, SOP_IO, "close: the last commits may be lost, the log failed: %.160s",
                         engine->failure.message);
     }
-    sop_status status = sop_engine__sync_all(engine, err);
+    sop_status status = sync_last(engine, err);
     int last = last_out(engine);
     if (status == SOP_OK && last && sop_engine__log_pending(engine) > CLOSE_CHECKPOINT_BYTES) {
-        status = spare_full(sop_engine_checkpoint(engine, err));
+        status = spare(sop_engine_checkpoint(engine, err));
     }
     if (!engine->joined) return status;
     sop_status left = leave_write(engine, status == SOP_OK ? err : NULL);
-    return status == SOP_OK ? spare_full(left) : status;
+    return status == SOP_OK ? spare(left) : status;
 }
 
 /* The pen goes back in order. */
@@ -326,8 +342,17 @@ static void pen_end(sop_engine *engine)
     sop_mutex_unlock(&engine->io_lock);
 }
 
+sop_status sop_engine__forked(sop_error *err)
+{
+    return sop_fail(err, SOP_INVALID,
+                    "the database was opened before a fork, in the child it can only be closed");
+}
+
 sop_status sop_engine_close(sop_engine *engine, sop_error *err)
 {
+    sop_error ignored;
+    /* Threads, files and the shared page are the parent's: the child just forgets them. */
+    if (sop_engine__fork_check(engine, &ignored) != SOP_OK) return SOP_OK;
     uint64_t open = atomic_load_explicit(&engine->open_transactions, memory_order_acquire);
     if (open != 0) {
         return sop_fail(err, SOP_BUSY, "close: %llu transactions are still open",
@@ -353,13 +378,26 @@ uint64_t sop_engine_interrupts(const sop_engine *engine)
     return atomic_load_explicit(&engine->interrupts, memory_order_acquire);
 }
 
+/* A process in another mode wrote something; who takes the pen in mode full makes it durable. */
+static int others_unsynced(const sop_engine *engine)
+{
+    const sop_wal_page *page = engine->page;
+    return page != NULL && atomic_load_explicit(&page->published_seq, memory_order_acquire) >
+                               atomic_load_explicit(&page->durable_seq, memory_order_acquire);
+}
+
 sop_status sop_engine_sync(sop_engine *engine, sop_error *err)
 {
     if (engine->options.read_only) return SOP_OK;
     if (atomic_load_explicit(&engine->failed, memory_order_acquire)) {
         return sop_fail(err, SOP_IO, "sync: the log failed: %.180s", engine->failure.message);
     }
-    return sop_engine__sync_all(engine, err);
+    /* What other processes have acknowledged counts too. */
+    sop_status status = sop_engine__refresh(engine, err);
+    if (status == SOP_OK && engine->options.sync == SOP_SYNC_FULL && others_unsynced(engine)) {
+        status = sop_engine__pen_take(engine, err);
+    }
+    return status == SOP_OK ? sop_engine__sync_all(engine, err) : status;
 }
 
 uint64_t sop_engine__log_pending(sop_engine *engine)

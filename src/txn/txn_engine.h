@@ -205,6 +205,7 @@ struct sop_engine {
     uint64_t short_incarnation;
     sop_blobs *blobs;
     sop_wal *wal;
+    uint32_t forks;     /* sop_backend_forks at the open */
     sop_wal_page *page; /* shared with the other processes; NULL: read-only, nobody is asked */
 
     /* published states: stored under commit_lock (release), loaded by anyone (acquire) */
@@ -479,6 +480,14 @@ SOP_MUST_CHECK sop_status sop_engine__workers_start(sop_engine *engine, sop_erro
 void sop_engine__workers_stop(sop_engine *engine);
 void sop_engine__log(const sop_engine *engine, int level, const char *format, ...) SOP_PRINTF(3, 4);
 
+/* SOP_INVALID in the child of a fork: the locks are the parent's. */
+SOP_MUST_CHECK sop_status sop_engine__forked(sop_error *err);
+SOP_INLINE SOP_MUST_CHECK sop_status sop_engine__fork_check(const sop_engine *engine,
+                                                            sop_error *err)
+{
+    return SOP_LIKELY(sop_backend_forks() == engine->forks) ? SOP_OK : sop_engine__forked(err);
+}
+
 /* What readers of this mode may see, as the page tells. */
 SOP_INLINE const _Atomic uint64_t *sop_engine__shown(const sop_engine *engine)
 {
@@ -489,7 +498,8 @@ SOP_INLINE const _Atomic uint64_t *sop_engine__shown(const sop_engine *engine)
 /* Catches up when another process has published something newer. Cost: one load of the shared page. */
 SOP_INLINE SOP_MUST_CHECK sop_status sop_engine__refresh(sop_engine *engine, sop_error *err)
 {
-    if (engine->page == NULL) return SOP_OK;
+    sop_status status = sop_engine__fork_check(engine, err);
+    if (engine->page == NULL || status != SOP_OK) return status;
     /* Acquire pairs with the release in sop_wal_publish. */
     if (SOP_LIKELY(atomic_load_explicit(sop_engine__shown(engine), memory_order_acquire) <=
                    atomic_load_explicit(&engine->durable_seq, memory_order_relaxed))) {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The pen in this process: taken by whoever commits first, kept between commits, given back when others ask or nobody used it for a
- * while. Lock order: pen_lock, io_lock, follow_lock, commit_lock; the pen itself is waited for with pen_lock alone.
+ * while. Lock order: pen_lock, follow_lock, io_lock, commit_lock; the pen itself is waited for with pen_lock alone.
  */
 #include "txn/txn_engine.h"
 #include "util/assert.h"
@@ -56,9 +56,10 @@ static sop_status pen_enter(sop_engine *engine, int found_open, sop_error *err)
 
 sop_status sop_engine__pen_take(sop_engine *engine, sop_error *err)
 {
-    if (engine->page == NULL) return SOP_OK;
+    sop_status status = sop_engine__fork_check(engine, err);
+    if (engine->page == NULL || status != SOP_OK) return status;
     sop_mutex_lock(&engine->pen_lock);
-    sop_status status = sop_engine__failure_report(engine, err);
+    status = sop_engine__failure_report(engine, err);
     if (status != SOP_OK || pen_state(engine) == SOP_PEN_HELD) {
         sop_mutex_unlock(&engine->pen_lock);
         return status;

@@ -2,6 +2,7 @@
 /* Several handles on one database: each is to the others what another process is. */
 #include <pthread.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stddef.h>
@@ -9,6 +10,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -303,6 +307,168 @@ static void modes_of_sync_mix(void **state)
     shut(again);
 }
 
+/* ---- real processes ---- */
+
+static int exit_code(pid_t child)
+{
+    int status = 0;
+    assert_int_equal(waitpid(child, &status, 0), child);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
+}
+
+static void the_child_of_a_fork_can_only_close(void **state)
+{
+    sop_test_place *place = *state;
+    sop_error err = {0};
+    sop_db *db = open_with(place, SOP_SYNC_FULL, 0);
+    sop_test_create(db, "s", NULL);
+    put(db, "k", "parent");
+    sop_txn *open = sop_test_begin(db, SOP_TXN_WRITE);
+    SOP_TEST_OK(open, sop_store_put(sop_test_store(open, "s"), sop_str("k"), sop_str("child")));
+    pid_t child = fork();
+    if (child == 0) {
+        sop_txn *txn;
+        int code = sop_txn_commit(open) == SOP_INVALID ? 0 : 1;
+        if (sop_txn_begin(db, SOP_TXN_READ, &txn, &err) != SOP_INVALID) code |= 2;
+        if (sop_db_checkpoint(db, &err) != SOP_INVALID) code |= 4;
+        _exit(code);
+    }
+    assert_int_equal(exit_code(child), 0);
+    sop_txn_close(open);
+    put(db, "k", "still");
+    has(db, "k", "still");
+    sop_test_check(db);
+    shut(db);
+}
+
+enum { KILLS = 12 };
+
+/* A process of its own: commits one number after the other and says so, until it is killed. */
+static void commit_for_ever(const sop_test_place *place, int sync, int number, int say)
+{
+    sop_error err = {0};
+    sop_db *db;
+    sop_db_options options = SOP_DB_OPTIONS_INIT;
+    options.sync = sync;
+    if (sop_db_open(place->url, &options, &db, &err) != SOP_OK) _exit(1);
+    for (uint32_t i = 0;; i++) {
+        char key[32];
+        sop_txn *txn;
+        sop_store *store;
+        (void)snprintf(key, sizeof key, "p%d.%u", number, i);
+        if (sop_txn_begin(db, SOP_TXN_WRITE, &txn, &err) != SOP_OK) _exit(2);
+        if (sop_store_open(txn, "s", &store) != SOP_OK) _exit(3);
+        if (sop_store_put(store, sop_str(key), sop_str("x")) != SOP_OK) _exit(4);
+        if (sop_txn_commit(txn) != SOP_OK) _exit(5);
+        sop_txn_close(txn);
+        if (write(say, &i, sizeof i) != (ssize_t)sizeof i) _exit(6);
+    }
+}
+
+/* What it said before it was killed. */
+static uint32_t kill_after(pid_t child, int hear, uint32_t commits)
+{
+    uint32_t i = 0;
+    uint32_t heard = 0;
+    while (heard < commits && read(hear, &i, sizeof i) == (ssize_t)sizeof i)
+        heard++;
+    assert_int_equal(kill(child, SIGKILL), 0);
+    assert_int_equal(exit_code(child), -SIGKILL);
+    while (read(hear, &i, sizeof i) == (ssize_t)sizeof i)
+        heard++;
+    assert_int_equal(close(hear), 0);
+    assert_true(heard >= commits);
+    return heard;
+}
+
+static void killed_processes_lose_no_acknowledged_commit(void **state)
+{
+    sop_test_place *place = *state;
+    uint32_t acknowledged = 0;
+    sop_db *db = open_with(place, SOP_SYNC_FULL, 0);
+    sop_test_create(db, "s", NULL);
+    shut(db);
+    uint32_t heard[KILLS] = {0};
+    for (int i = 0; i < KILLS; i += 2) {
+        pid_t children[2];
+        int hear[2];
+        for (int k = 0; k < 2; k++) {
+            int ends[2];
+            assert_int_equal(pipe(ends), 0);
+            children[k] = fork();
+            if (children[k] == 0) {
+                commit_for_ever(place, (i / 2 + k) % 3, i + k, ends[1]);
+                _exit(0);
+            }
+            assert_int_equal(close(ends[1]), 0);
+            hear[k] = ends[0];
+        }
+        db = open_with(place, SOP_SYNC_FULL, 0);
+        put(db, "beside", "them");
+        heard[i] = kill_after(children[0], hear[0], 5 + 7 * (uint32_t)i);
+        put(db, "after", "a kill");
+        checkpoint(db);
+        heard[i + 1] = kill_after(children[1], hear[1], 20);
+        put(db, "after", "two");
+        for (int k = 0; k < 2; k++) {
+            acknowledged += heard[i + k];
+            for (uint32_t n = 0; n < heard[i + k]; n++) {
+                char key[32];
+                (void)snprintf(key, sizeof key, "p%d.%u", i + k, n);
+                has(db, key, "x");
+            }
+        }
+        sop_test_check(db);
+        shut(db);
+    }
+    print_message("%d kills, %u acknowledged commits\n", KILLS, acknowledged);
+}
+
+static void a_stopped_reader_or_idle_writer_blocks_nobody(void **state)
+{
+    sop_test_place *place = *state;
+    int ends[2];
+    uint8_t byte = 0;
+    sop_db *db = open_with(place, SOP_SYNC_FULL, 0);
+    sop_test_create(db, "s", NULL);
+    put(db, "k", "one");
+    shut(db);
+    assert_int_equal(pipe(ends), 0);
+    pid_t child = fork();
+    if (child == 0) {
+        sop_error err = {0};
+        sop_db *own;
+        sop_txn *reader;
+        sop_txn *txn;
+        sop_store *store;
+        if (sop_db_open(place->url, NULL, &own, &err) != SOP_OK) _exit(1);
+        if (sop_txn_begin(own, SOP_TXN_WRITE, &txn, &err) != SOP_OK) _exit(2);
+        if (sop_store_open(txn, "s", &store) != SOP_OK) _exit(3);
+        if (sop_store_put(store, sop_str("k"), sop_str("two")) != SOP_OK) _exit(4);
+        if (sop_txn_commit(txn) != SOP_OK) _exit(5);
+        if (sop_txn_begin(own, SOP_TXN_READ, &reader, &err) != SOP_OK) _exit(6);
+        struct timespec idle = {0, 300000000};
+        (void)nanosleep(&idle, NULL); /* long enough for the pen to be given back */
+        if (write(ends[1], &byte, 1) != 1) _exit(7);
+        for (;;)
+            (void)pause();
+    }
+    assert_int_equal(read(ends[0], &byte, 1), 1);
+    assert_int_equal(kill(child, SIGSTOP), 0);
+    db = open_with(place, SOP_SYNC_FULL, 0);
+    has(db, "k", "two");
+    put(db, "k", "three");
+    checkpoint(db);
+    has(db, "k", "three");
+    sop_test_check(db);
+    assert_int_equal(kill(child, SIGKILL), 0);
+    assert_int_equal(exit_code(child), -SIGKILL);
+    put(db, "k", "four");
+    shut(db);
+    assert_int_equal(close(ends[0]), 0);
+    assert_int_equal(close(ends[1]), 0);
+}
+
 /* ---- threads of several handles ---- */
 
 typedef struct {
@@ -410,6 +576,9 @@ int main(void)
         SOP_TEST_BOTH(a_handle_that_slept_through_checkpoints_catches_up),
         SOP_TEST_BOTH(large_values_and_loads_of_one_are_read_by_the_other),
         SOP_TEST_BOTH(modes_of_sync_mix),
+        SOP_TEST_FOLDER(killed_processes_lose_no_acknowledged_commit),
+        SOP_TEST_FOLDER(a_stopped_reader_or_idle_writer_blocks_nobody),
+        SOP_TEST_FOLDER(the_child_of_a_fork_can_only_close),
         SOP_TEST_BOTH(no_increment_is_lost),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
