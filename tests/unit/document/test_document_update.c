@@ -47,10 +47,9 @@ static void open_db(fixture *f, int count)
                 sop_str("{\"name\":\"v\",\"fields\":{\"path\":\"v\",\"type\":\"decimal\"}}")));
     for (int i = 0; i < count; i++) {
         char document[256];
-        (void)snprintf(
-            document, sizeof document,
-            "{\"n\":%d,\"s\":\"%s\",\"v\":%d.25,\"t\":[\"Alpha %d\",\"x\",\"Alpha\"]}", i,
-            sections[i % 3], i, i);
+        (void)snprintf(document, sizeof document,
+                       "{\"n\":%d,\"s\":\"%s\",\"v\":%d.25,\"t\":[\"Alpha %d\",\"x\",\"Alpha\"]}",
+                       i, sections[i % 3], i, i);
         must(f, sop_document_insert(f->docs, (sop_slice){0}, sop_str(document)));
     }
     must(f, sop_txn_commit(f->txn));
@@ -178,8 +177,8 @@ static void test_preview_counts_and_shows_without_writing(void **state)
         "\"after\":{\"n\":0,\"s\":\"games\",\"v\":0.25,\"t\":[\"Beta \\\"now\\\" "
         "0\",\"x\",\"Beta \\\"now\\\"\"]}}]}");
     sop_text_free(&text);
-    expect_document(
-        &f, "0", "{\"n\":0,\"s\":\"games\",\"v\":0.25,\"t\":[\"Alpha 0\",\"x\",\"Alpha\"]}");
+    expect_document(&f, "0",
+                    "{\"n\":0,\"s\":\"games\",\"v\":0.25,\"t\":[\"Alpha 0\",\"x\",\"Alpha\"]}");
     close_db(&f);
 }
 
