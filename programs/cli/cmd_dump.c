@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cli/cli.h"
+#include "cli/documents.h"
 #include "cli/import.h"
 #include "json/json.h"
 #include "util/memory.h"
@@ -63,17 +63,37 @@ static sop_status store_dump(dump *d, const char *name)
     return status == SOP_NOT_FOUND ? SOP_OK : status;
 }
 
+/* Key, rules and indexes of a document store; the entries of its indexes are made anew by load. */
+static sop_status schema_dump(const dump *d, const char *name)
+{
+    sop_documents *documents;
+    sop_text schema;
+    sop_status status = sop_documents_open(d->s->txn, name, &documents);
+    if (status == SOP_OK) status = sop_documents_schema(documents, &schema);
+    if (status != SOP_OK) return status;
+    (void)fprintf(d->out, ",\"schema\":%s", schema.data);
+    sop_text_free(&schema);
+    return SOP_OK;
+}
+
 static sop_status dump_store(const sop_store_info *info, void *context)
 {
     dump *d = context;
+    sop_status status = SOP_OK;
     if (d->only != NULL && strcmp(d->only, info->name) != 0) return SOP_OK;
+    /* What names stores by their ids means nothing elsewhere. */
+    if (info->kind == SOP_STORE_INDEX || strcmp(info->name, "sop:builds") == 0 ||
+        strcmp(info->name, "sop:updates") == 0) {
+        return SOP_OK;
+    }
     (void)fputs("{\"store\":", d->out);
     cli_print_json(d->out, sop_str(info->name));
     (void)fprintf(d->out, ",\"duplicates\":%s,\"inline_value_max\":%u,",
                   info->allow_duplicates ? "true" : "false", info->inline_value_max);
     member_write(d->out, "attributes", info->attributes);
+    if (info->kind == SOP_STORE_DOCUMENTS) status = schema_dump(d, info->name);
     (void)fputs("}\n", d->out);
-    return store_dump(d, info->name);
+    return status == SOP_OK ? store_dump(d, info->name) : status;
 }
 
 static sop_status dump_range(const sop_range *range, void *context)
@@ -170,6 +190,7 @@ typedef struct {
     sop_txn *txn; /* first pass: to see which stores are there */
     sop_db *db;
     sop_bulk *bulk;
+    cli_documents_load documents; /* instead of bulk, of a document store */
     uint64_t stores;
     uint64_t items;
     uint8_t *buffers[2];
@@ -225,6 +246,7 @@ static int load_bad(const load *l, const char *what)
 
 static int bulk_end(load *l)
 {
+    if (l->documents.txn != NULL) return cli_documents_load_end(&l->documents);
     if (l->bulk == NULL) return CLI_OK;
     sop_bulk *bulk = l->bulk;
     l->bulk = NULL;
@@ -292,6 +314,12 @@ static int store_begin(load *l, sop_slice line)
     l->last_size = 0;
     l->duplicates = options.allow_duplicates;
     if (l->looking) return store_look(l, text);
+    step.name = sop_str("schema");
+    if (sop_json_pick(line, &path, &value) == SOP_OK) {
+        l->documents.args = l->args;
+        l->documents.db = l->db;
+        return cli_documents_load_begin(&l->documents, text, value.raw, &options);
+    }
     sop_status status = sop_bulk_open(l->db, text, &options, &l->bulk, &err);
     return status == SOP_OK ? CLI_OK : cli_fail(l->args, status, &err);
 }
@@ -310,6 +338,7 @@ static int line_load(load *l, sop_slice line)
     }
     l->items++;
     if (l->looking) return key_look(l, key);
+    if (l->documents.txn != NULL) return cli_documents_load_add(&l->documents, key, bytes);
     sop_status status = sop_bulk_add(l->bulk, key, bytes);
     return status == SOP_OK ? CLI_OK : cli_fail(l->args, status, sop_bulk_error(l->bulk));
 }
@@ -332,6 +361,7 @@ static int lines_load(load *l, sop_slice data, int looking)
     }
     import_reader_deinit(&reader);
     if (code == CLI_OK) return bulk_end(l);
+    cli_documents_load_abort(&l->documents);
     sop_bulk_abort(l->bulk);
     l->bulk = NULL;
     return code;

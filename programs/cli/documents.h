@@ -44,4 +44,22 @@ int cli_create_documents(const cli_args *args);
 /* Whether the store of the arguments is there and holds documents. */
 int cli_is_document_store(const cli_args *args);
 
+/* load of a document store: what dump wrote of it, in transactions of some thousand documents; its indexes at the end. */
+typedef struct {
+    const cli_args *args;
+    sop_db *db;
+    sop_txn *txn; /* NULL: none is being loaded */
+    sop_documents *documents;
+    sop_slice schema; /* in the input */
+    char name[SOP_STORE_NAME_SIZE_MAX + 1];
+    uint64_t pending;
+} cli_documents_load;
+int cli_documents_load_begin(cli_documents_load *l,
+                             const char *name,
+                             sop_slice schema,
+                             const sop_store_options *options);
+int cli_documents_load_add(cli_documents_load *l, sop_slice key, sop_slice document);
+int cli_documents_load_end(cli_documents_load *l);
+void cli_documents_load_abort(cli_documents_load *l);
+
 #endif
