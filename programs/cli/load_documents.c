@@ -22,6 +22,11 @@ static sop_slice member(sop_slice object, const char *name)
     return value;
 }
 
+static int slice_is(sop_slice bytes, const char *text)
+{
+    return bytes.size == strlen(text) && memcmp(bytes.data, text, bytes.size) == 0;
+}
+
 int cli_documents_load_begin(cli_documents_load *l,
                              const char *name,
                              sop_slice schema,
@@ -95,6 +100,8 @@ int cli_documents_load_end(cli_documents_load *l)
     if (status == SOP_OK && sop_json_read(member(l->schema, "indexes"), &list) == SOP_OK) {
         sop_json_iter_init(&iter, &list);
         while (status == SOP_OK && sop_json_next(&iter, &key, &one) == SOP_OK) {
+            /* One that failed is of no use; whoever wants it makes it again. */
+            if (slice_is(member(one.raw, "state"), "\"failed\"")) continue;
             status = index_make(l, one.raw);
         }
     }

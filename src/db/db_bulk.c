@@ -49,6 +49,11 @@ bulk_prepare(sop_bulk *bulk, const char *store, const sop_store_options *options
                           "store name \"%.200s\": names that begin with sop: are reserved", store);
     }
     if (status == SOP_OK) status = sop_catalogue__options_check(options, &bulk->row, err);
+    if (status == SOP_OK && bulk->row.kind != SOP_STORE_RAW) {
+        status =
+            sop_fail(err, SOP_INVALID, "bulk load: store kind %d, only raw stores are loaded so",
+                     bulk->row.kind);
+    }
     if (status != SOP_OK) return status;
     bulk->name = sop_strdup(store);
     bulk->attributes = sop_alloc(bulk->row.attributes.size + 1);

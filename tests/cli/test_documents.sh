@@ -60,6 +60,17 @@ expect 0 "1 removed in 1 transaction" "$sop" delete db things --where 'id < 0' -
 expect 0 2 "$sop" find db things --count
 shows sound "$sop" check db
 
+# ---- dump and load ----
+works "$sop" dump db --output dumped
+expect 0 "2 stores, 2 items loaded" "$sop" load again dumped
+works "$sop" dump again --output twice
+same dumped twice "what was loaded, dumped again"
+expect 0 "id
+9
+10" "$sop" find again things --order v --fields id
+refuse 1 "it is required" sh -c "echo '{\"id\":3}' | \"\$0\" import again things" "$sop"
+shows sound "$sop" check again
+
 # ---- the package records ----
 data=${SOP_TESTDATA:-$tests/../../shared/testdata}/debian-packages.ndjson.zst
 if [ -r "$data" ] && command -v zstd >/dev/null; then
