@@ -57,8 +57,7 @@ static void frame_count(sop_engine *engine, const sop_wal_place *place)
     atomic_fetch_add_explicit(&engine->log_bytes, place->length, memory_order_relaxed);
 }
 
-/* Modes periodic and off: the frame goes into the log at once, unsynced. Needs commit_lock. */
-static sop_status append_open(sop_engine *engine, sop_error *err)
+sop_status sop_engine__append_open(sop_engine *engine, sop_error *err)
 {
     if (engine->open_buffer.transactions == 0) return SOP_OK;
     sop_wal_place place;
@@ -212,7 +211,7 @@ static sop_status sync_written(sop_engine *engine, sop_error *err) SOP_NO_ANALYS
 {
     sop_status status = write_enter(engine, err);
     if (status != SOP_OK) return status;
-    status = append_open(engine, err);
+    status = sop_engine__append_open(engine, err);
     uint64_t seq = atomic_load_explicit(&engine->durable_seq, memory_order_relaxed);
     sop_wal_sync_job job;
     if (status == SOP_OK) status = sop_wal_sync_begin(engine->wal, &job, err);
@@ -437,7 +436,7 @@ static sop_status special_write(sop_engine *engine,
     if (status == SOP_OK) status = special_add(engine, special, err);
     int full = engine->options.sync == SOP_SYNC_FULL;
     if (status == SOP_OK && !full) {
-        status = append_open(engine, err);
+        status = sop_engine__append_open(engine, err);
         *place_out = sop_wal_tip(engine->wal);
     }
     if (!SOP_RULE(FREEZE)) {
@@ -670,7 +669,7 @@ void sop_core_exclusive(sop_core *core)
 static sop_status append_commit(sop_engine *engine, sop_error *err)
 {
     sop_error cause = {0};
-    sop_status status = append_open(engine, &cause);
+    sop_status status = sop_engine__append_open(engine, &cause);
     if (status == SOP_OK) return SOP_OK;
     /* A write that failed may have reached the log all the same. */
     if (sop_wal_is_broken(engine->wal)) status = SOP_COMMIT_UNKNOWN;

@@ -334,6 +334,8 @@ SOP_MUST_CHECK sop_status sop_engine__taken_write(sop_engine *engine,
                                                   sop_state *end,
                                                   sop_wal_place *place_out,
                                                   sop_error *err);
+/* Modes periodic and off: the frame goes into the log at once, unsynced. Needs commit_lock. */
+SOP_MUST_CHECK sop_status sop_engine__append_open(sop_engine *engine, sop_error *err);
 /* After a commit: book-keeping, and a checkpoint when memory or log have grown. Needs commit_lock. */
 void sop_engine__commit_account(sop_engine *engine);
 void sop_engine__memory_account(sop_engine *engine);

@@ -97,7 +97,12 @@ static int pen_close(sop_engine *engine, sop_state **end_out)
                   ((engine->pen_pins == 0 && !gated) || sop_wal_is_broken(engine->wal));
     if (closing) {
         engine->pen = SOP_PEN_CLOSING;
-        *end_out = sop_engine__open_take(engine);
+        if (engine->options.sync == SOP_SYNC_FULL) {
+            *end_out = sop_engine__open_take(engine);
+        } else {
+            /* A JOIN whose commit was refused. What fails is told to whoever commits next. */
+            sop_ignore(sop_engine__append_open(engine, NULL));
+        }
     }
     sop_mutex_unlock(&engine->commit_lock);
     return closing;

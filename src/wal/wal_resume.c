@@ -97,6 +97,17 @@ static sop_status file_go_on(sop_wal *wal, const sop_wal_end *end, sop_error *er
     return SOP_OK;
 }
 
+/* Nothing of this process is at stake yet: a full medium leaves the log as it was. */
+static sop_status published_sync(sop_wal *wal, sop_error *err)
+{
+    sop_wal_sync_job job;
+    sop_status status = sop_wal_sync_begin(wal, &job, err);
+    if (status != SOP_OK) return status;
+    status = sop_wal_sync_run(&job, err);
+    sop_wal_sync_end(wal, &job, status);
+    return status;
+}
+
 sop_status sop_wal_resume(sop_wal *wal, int found_open, int durable, sop_error *err)
 {
     sop_wal_end end;
@@ -112,7 +123,7 @@ sop_status sop_wal_resume(sop_wal *wal, int found_open, int durable, sop_error *
         status = sop_wal__fork_again(wal, err);
     } else {
         status = file_go_on(wal, &end, err);
-        if (status == SOP_OK && durable) status = sop_wal_sync(wal, err);
+        if (status == SOP_OK && durable) status = published_sync(wal, err);
     }
     if (status == SOP_OK) sop_wal_publish(wal);
     return status;

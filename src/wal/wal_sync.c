@@ -118,7 +118,8 @@ sop_status sop_wal_sync(sop_wal *wal, sop_error *err)
 {
     sop_wal_sync_job job;
     sop_status status = sop_wal_sync_begin(wal, &job, err);
-    if (status != SOP_OK) return status;
+    /* Also when a copy could not be made: what was appended is in the log and must not be taken for refused. */
+    if (status != SOP_OK) return wal->started ? sop_wal__break(wal, status, err) : status;
     status = sop_wal_sync_run(&job, err);
     sop_wal_sync_end(wal, &job, status);
     return status;
