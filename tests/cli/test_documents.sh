@@ -27,9 +27,9 @@ works "$sop" create db raw
 refuse 1 "is not a document store" "$sop" find db raw
 
 # ---- pages ----
-"$sop" find db things --limit 2 --json >page 2>more
+"$sop" find db things --limit 2 --json >page 2>hint
 expect 0 2 grep -c key page
-position=$(sed -n 's/.*--after //p' more)
+position=$(sed -n 's/.*--after //p' hint)
 expect 0 '{"key":10,"value":{"id":10,"name":"ten","v":1.50,"tags":["a","b"]}}' "$sop" find db things --after "$position" --json
 
 # ---- indexes ----
