@@ -3,7 +3,7 @@
 import { PageCache } from './cache';
 import { changed, columnWindow, layout, moved, resized, type Layout } from './columns';
 import { Header } from './header';
-import { clearCells, fitCells, newRow, paintCell, type RowSlot } from './rows';
+import { clearCells, fitCells, newRow, paintCell, placeCell, type RowSlot } from './rows';
 import { ScrollMap } from './scroll';
 import { at, clampTo, onKey, rangeOf, type Selection } from './select';
 import type { CellView, Column, DataSource, Pos } from './types';
@@ -263,7 +263,8 @@ export class Grid<R> {
     fitCells(slot, l, from, to);
     slot.el.style.transform = `translateY(${row * ROW_PX - this.map.top}px)`;
     const cls = options.rowClass?.(row, data) ?? '';
-    slot.el.className = `g-row${row % 2 ? ' odd' : ''}${row === state.focusRow ? ' cur' : ''}${cls ? ` ${cls}` : ''}`;
+    const all = `g-row${row === state.focusRow ? ' cur' : ''}${cls ? ` ${cls}` : ''}`;
+    if (slot.cls !== all) slot.el.className = slot.cls = all;
     slot.number.style.width = `${this.gutter}px`;
     slot.mid.style.left = `${this.gutter + l.pinnedWidth}px`;
     const number = options.number?.(row, data) ?? String(row + 1);
@@ -273,8 +274,7 @@ export class Grid<R> {
       if (!cell) continue;
       const column = l.columns[col]!;
       paintCell(slot, col, data === undefined ? null : options.cell(row, data, column), column.align, state, this.id);
-      cell.el.style.width = `${column.width}px`;
-      cell.el.style.left = `${(col < l.pinned ? this.gutter : 0) + l.left[col]!}px`;
+      placeCell(cell, (col < l.pinned ? this.gutter : 0) + l.left[col]!, column.width);
       cell.el.classList.toggle('g-edge', col === l.pinned - 1);
     }
   }

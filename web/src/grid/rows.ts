@@ -8,6 +8,8 @@ interface CellSlot {
   text: Text;
   badge: HTMLElement | null;
   key: string;
+  left: number;
+  width: number;
 }
 
 export interface RowSlot {
@@ -16,6 +18,7 @@ export interface RowSlot {
   mid: HTMLElement;
   cells: (CellSlot | undefined)[];
   row: number;
+  cls: string;
 }
 
 function div(cls: string, role: string): HTMLElement {
@@ -30,7 +33,7 @@ export function newRow(): RowSlot {
   const number = div('g-num', 'rowheader');
   const mid = div('g-mid', 'presentation');
   el.append(number, mid);
-  return { el, number, mid, cells: [], row: -1 };
+  return { el, number, mid, cells: [], row: -1, cls: '' };
 }
 
 function newCell(col: number, pinned: boolean): CellSlot {
@@ -40,7 +43,7 @@ function newCell(col: number, pinned: boolean): CellSlot {
   const text = document.createTextNode('');
   span.append(text);
   el.append(span);
-  return { el, text, badge: null, key: '' };
+  return { el, text, badge: null, key: '', left: -1, width: -1 };
 }
 
 /** Create and remove the cells of a row so that exactly the shown columns have one. */
@@ -91,6 +94,12 @@ function setBadge(cell: CellSlot, badge: string | undefined): void {
     cell.el.append(cell.badge);
   }
   cell.badge.textContent = badge;
+}
+
+/** Where a cell stands; the styles are touched only when that is new. */
+export function placeCell(cell: CellSlot, left: number, width: number): void {
+  if (cell.left !== left) cell.el.style.left = `${(cell.left = left)}px`;
+  if (cell.width !== width) cell.el.style.width = `${(cell.width = width)}px`;
 }
 
 export function paintCell(
