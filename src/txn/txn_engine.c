@@ -13,6 +13,7 @@
 #include "util/memory.h"
 
 #define CLOSE_CHECKPOINT_BYTES (1u << 20)
+#define CLOSE_WAIT_NS          UINT64_C(5000000000) /* for others, however short busy_timeout_ms is */
 
 void sop_engine__log(const sop_engine *engine, int level, const char *format, ...)
 {
@@ -277,7 +278,11 @@ static sop_status spare(sop_status status)
 static sop_status sync_last(sop_engine *engine, sop_error *err)
 {
     sop_error cause = {0};
-    sop_status status = sop_engine__sync_all(engine, &cause);
+    uint64_t deadline = sop_boot_ns() + CLOSE_WAIT_NS;
+    sop_status status;
+    do {
+        status = sop_engine__sync_all(engine, &cause);
+    } while (status == SOP_BUSY && sop_boot_ns() < deadline);
     if (status == SOP_OK) return SOP_OK;
     if (status == SOP_BUSY) {
         return sop_fail(err, SOP_IO, "close: the last commits are not synced: %.180s",
