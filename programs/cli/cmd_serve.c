@@ -66,7 +66,7 @@ static void browser_open(const char *url)
     if (child == 0) {
         sigset_t none;
         (void)sigemptyset(&none);
-        (void)sigprocmask(SIG_SETMASK, &none, NULL);
+        (void)pthread_sigmask(SIG_SETMASK, &none, NULL);
         (void)close(STDERR_FILENO); /* its complaints are of no interest: the address is printed */
         (void)execlp("xdg-open", "xdg-open", url, (char *)NULL);
         _exit(127);
@@ -122,7 +122,7 @@ static int serve(const cli_args *args, const server_options *options)
     (void)sigaddset(&signals, SIGCHLD);
     (void)sigaction(SIGPIPE, &ignore, NULL);
     /* Before the first thread begins: all inherit it, and only sigwait takes these signals. */
-    (void)sigprocmask(SIG_BLOCK, &signals, NULL);
+    (void)pthread_sigmask(SIG_BLOCK, &signals, NULL);
     sop_status status = server_start(options, &running, &err);
     if (status != SOP_OK) return cli_fail(args, status, &err);
     int code = announce(args, running);
@@ -172,8 +172,9 @@ int cmd_user(const cli_args *args)
         return CLI_OK;
     }
     if (isatty(STDIN_FILENO)) (void)fprintf(stderr, "password of %s: ", name);
-    if (fgets(secret, sizeof secret, stdin) == NULL)
+    if (fgets(secret, sizeof secret, stdin) == NULL) {
         return cli_error(args, "no password was given");
+    }
     secret[strcspn(secret, "\n")] = '\0';
     if (strlen(secret) < 8) return cli_error(args, "a password has 8 characters or more");
     sop_status status = server_user_set(path, name, role, secret, &err);

@@ -185,10 +185,12 @@ void server_stop(server *me)
     server_http_stop(me);
     server_places_free(me);
     server_users_free(me->users);
-    for (size_t i = 0; i < me->host_count; i++)
+    for (size_t i = 0; i < me->host_count; i++) {
         sop_free(me->hosts[i]);
-    for (size_t i = 0; i < me->root_count; i++)
+    }
+    for (size_t i = 0; i < me->root_count; i++) {
         sop_free(me->roots[i]);
+    }
     sop_free(me->address);
     sop_free(me->registry_file);
     sop_free(me->page_path);

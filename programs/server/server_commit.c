@@ -147,8 +147,9 @@ static sop_status doubles_check(server_commit *c, sop_error *err)
 {
     server_op **sorted = sop_arena_alloc(&c->r->arena, c->op_count * sizeof(server_op *));
     if (sorted == NULL) return sop_fail(err, SOP_NO_MEMORY, "commit: out of memory");
-    for (size_t i = 0; i < c->op_count; i++)
+    for (size_t i = 0; i < c->op_count; i++) {
         sorted[i] = &c->ops[i];
+    }
     qsort(sorted, c->op_count, sizeof sorted[0], compare_ops);
     for (size_t i = 1; i < c->op_count; i++) {
         if (sorted[i - 1]->store_at == sorted[i]->store_at &&
@@ -167,8 +168,9 @@ static sop_status ops_read(server_commit *c, const sop_json_value *list, sop_err
     sop_json_value wire;
     size_t count = 0;
     sop_json_iter_init(&iter, list);
-    while (sop_json_next(&iter, &label, &wire) == SOP_OK)
+    while (sop_json_next(&iter, &label, &wire) == SOP_OK) {
         count++;
+    }
     if (count == 0) return sop_fail(err, SOP_INVALID, "ops: there is none");
     if (count > OPS_MAX) return sop_fail(err, SOP_TOO_LARGE, "ops: more than %d", OPS_MAX);
     c->ops = sop_alloc_array(count, sizeof *c->ops);
@@ -469,8 +471,9 @@ static int result_answer(server_commit *c, uint64_t seq)
         sop_json_uint(out, c->op_count);
         sop_json_key(out, sop_str("stores"));
         sop_json_array_begin(out);
-        for (size_t i = 0; i < c->store_count; i++)
+        for (size_t i = 0; i < c->store_count; i++) {
             sop_json_string(out, c->stores[i].name);
+        }
         sop_json_array_end(out);
         if (c->undoes.size != 0) {
             sop_json_key(out, sop_str("undoes"));
@@ -491,10 +494,11 @@ static sop_status repeated_item(const sop_json_value *record, void *context)
     sop_json_object_begin(out);
     for (size_t i = 0; i < 3; i++) {
         sop_json_key(out, sop_str(members[i]));
-        if (server_member(record, members[i], &value) == SOP_OK)
+        if (server_member(record, members[i], &value) == SOP_OK) {
             sop_json_raw(out, value.raw);
-        else
+        } else {
             sop_json_null(out);
+        }
     }
     sop_json_object_end(out);
     return SOP_OK;
@@ -549,18 +553,21 @@ static sop_status attempt(server_commit *c, sop_txn *txn, sop_error *err)
     if (status == SOP_OK) return repeated_answer(c, history, head);
     if (status != SOP_NOT_FOUND) return status;
     status = stores_open(c, txn, err);
-    for (size_t i = 0; i < c->op_count && status == SOP_OK; i++)
+    for (size_t i = 0; i < c->op_count && status == SOP_OK; i++) {
         status = op_check(c, i, err);
+    }
     if (status != SOP_OK) return status;
-    if (c->problem_count > 0)
+    if (c->problem_count > 0) {
         c->answer = problems_answer(c);
-    else if (c->clash_count > 0)
+    } else if (c->clash_count > 0) {
         c->answer = conflicts_answer(c, history);
-    else if (c->dry_run)
+    } else if (c->dry_run) {
         c->answer = result_answer(c, 0);
+    }
     if (c->answer != 0) return SOP_OK;
-    for (size_t i = 0; i < c->op_count && status == SOP_OK; i++)
+    for (size_t i = 0; i < c->op_count && status == SOP_OK; i++) {
         status = op_write(c, txn, i);
+    }
     if (status == SOP_OK && c->problem_count > 0) {
         c->answer = problems_answer(c);
         return SOP_OK;

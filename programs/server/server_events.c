@@ -240,8 +240,9 @@ static void commit_event(stream *s, const sop_change *change)
     note_write(s, change->value);
     sop_json_key(&s->out, sop_str("stores"));
     sop_json_array_begin(&s->out);
-    for (size_t i = 0; i < s->store_count; i++)
+    for (size_t i = 0; i < s->store_count; i++) {
         touched_write(s, &s->stores[i]);
+    }
     sop_json_array_end(&s->out);
     sop_json_object_end(&s->out);
     event_end(s);
@@ -289,10 +290,11 @@ static void feed_reset(stream *s)
     sop_changes_close(s->feed);
     s->feed = NULL;
     s->store_count = 0;
-    if (feed_open(s, 1) != SOP_OK)
+    if (feed_open(s, 1) != SOP_OK) {
         s->ended = 1;
-    else
+    } else {
         snapshot_event(s, "reset");
+    }
 }
 
 static void wait_for_news(stream *s)
@@ -304,10 +306,11 @@ static void wait_for_news(stream *s)
         if (s->out.size >= BLOCK_BYTES && s->store_count == 0) break;
         status = sop_changes_next(s->feed, 0, &change);
     }
-    if (status == SOP_SNAPSHOT_TOO_OLD)
+    if (status == SOP_SNAPSHOT_TOO_OLD) {
         feed_reset(s);
-    else if (status != SOP_OK && status != SOP_TIMEOUT && status != SOP_CANCELLED)
+    } else if (status != SOP_OK && status != SOP_TIMEOUT && status != SOP_CANCELLED) {
         s->ended = 1;
+    }
     s->job_news = server_job_news(s->server, s->database, s->job_news, &s->out);
     if (s->out.size == 0 && ++s->quiet >= QUIET_TICKS) line(s, ": alive\n\n");
     if (s->out.size != 0) s->quiet = 0;
@@ -340,8 +343,9 @@ static void stream_free(void *context)
 {
     stream *s = context;
     sop_changes_close(s->feed);
-    for (size_t i = 0; i < STORES_MAX; i++)
+    for (size_t i = 0; i < STORES_MAX; i++) {
         sop_json_writer_deinit(&s->stores[i].keys);
+    }
     sop_json_writer_deinit(&s->out);
     server_database_release(s->server, s->database);
     (void)atomic_fetch_sub_explicit(&s->server->streams, 1,
@@ -384,8 +388,9 @@ int server_events_open(server_request *r)
     r->database = NULL;
     s->db = r->db;
     sop_json_writer_init(&s->out, 0);
-    for (size_t i = 0; i < STORES_MAX; i++)
+    for (size_t i = 0; i < STORES_MAX; i++) {
         sop_json_writer_init(&s->stores[i].keys, 0);
+    }
     sop_status status = stream_start(s, last);
     if (status == SOP_OK) {
         r->response = MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, BLOCK_BYTES, stream_read,

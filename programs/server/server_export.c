@@ -69,10 +69,11 @@ static void json_item(export *e, sop_slice key, sop_slice value)
         server_value_write(&e->cell, value, UINT64_MAX);
     }
     sop_json_object_end(&e->cell);
-    if (sop_json_writer_end(&e->cell, &made) == SOP_OK)
+    if (sop_json_writer_end(&e->cell, &made) == SOP_OK) {
         sop_json_append(&e->out, made);
-    else
+    } else {
         e->out.status = SOP_NO_MEMORY;
+    }
     if (e->job->format == FORMAT_NDJSON) text(e, "\n");
 }
 
@@ -173,7 +174,7 @@ static sop_status columns_find(export *e, sop_store *store)
     sop_cursor *cursor;
     sop_status status = sop_cursor_open(store, &cursor);
     for (int i = 0; i < SAMPLE && status == SOP_OK; i++) {
-        sop_slice value;
+        sop_slice value = {0};
         sop_slice name;
         sop_json_value object;
         sop_json_value member;
@@ -185,8 +186,9 @@ static sop_status columns_find(export *e, sop_store *store)
         sop_json_iter_init(&iter, &object);
         while (sop_json_next(&iter, &name, &member) == SOP_OK && e->column_count < COLUMNS_MAX) {
             size_t at = 0;
-            while (at < e->column_count && !sop_slice_equal(e->columns[at], name))
+            while (at < e->column_count && !sop_slice_equal(e->columns[at], name)) {
                 at++;
+            }
             if (at < e->column_count) continue;
             const void *copy = sop_arena_copy(&e->job->request.arena, name.data, name.size);
             if (copy == NULL) return SOP_NO_MEMORY;
@@ -223,10 +225,11 @@ static sop_status items_write(export *e, sop_store *store, uint64_t total, sop_e
         size_t got;
         status = sop_cursor_read(cursor, 1, items, BATCH, &got);
         for (size_t i = 0; i < got && status == SOP_OK; i++) {
-            if (table)
+            if (table) {
                 table_item(e, items[i].key, items[i].value);
-            else
+            } else {
                 json_item(e, items[i].key, items[i].value);
+            }
             e->written++;
         }
         if (status == SOP_OK) status = flush(e, FLUSH_BYTES, err);

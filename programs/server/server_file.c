@@ -33,8 +33,9 @@ sop_status server_file_read(
 {
     struct stat info;
     int file = open(path, O_RDONLY | O_CLOEXEC);
-    if (file < 0 && errno == ENOENT)
+    if (file < 0 && errno == ENOENT) {
         return sop_fail(err, SOP_NOT_FOUND, "%.200s: no such file", path);
+    }
     if (file < 0) return sop_fail_errno(err, errno, 0, "opening %.150s", path);
     sop_status status = SOP_OK;
     uint8_t *to = NULL;

@@ -69,8 +69,9 @@ static sop_status resolve(const char *folder, char out[PATH_SIZE], sop_error *er
     if (!found && errno == ENOENT) {
         size_t size = strlen(folder);
         memcpy(copy, folder, size + 1);
-        while (size > 1 && copy[size - 1] == '/')
+        while (size > 1 && copy[size - 1] == '/') {
             copy[--size] = '\0';
+        }
         char *slash = strrchr(copy, '/');
         last = slash == NULL ? copy : slash + 1;
         if (strcmp(last, "..") == 0 || strcmp(last, ".") == 0 || last[0] == '\0') {
@@ -133,10 +134,11 @@ sop_status server_url_allowed(const server *me, sop_slice url, char **url_out, s
     if (status == SOP_OK && options != NULL) {
         size_t size = strlen(path) + strlen(options) + sizeof "file:";
         *url_out = sop_alloc(size);
-        if (*url_out == NULL)
+        if (*url_out == NULL) {
             status = sop_fail(err, SOP_NO_MEMORY, "url: out of memory");
-        else
+        } else {
             (void)snprintf(*url_out, size, "file:%s%s", path, options);
+        }
         sop_free(path);
     } else if (status == SOP_OK) {
         *url_out = path;
@@ -151,8 +153,9 @@ static sop_status empty_folder(const char *path, sop_error *err)
 {
     sop_status status = SOP_OK;
     DIR *listing = opendir(path);
-    if (listing == NULL)
+    if (listing == NULL) {
         return errno == ENOENT ? SOP_OK : sop_fail_errno(err, errno, 1, "%s", path);
+    }
     const struct dirent *entry;
     /* NOLINTNEXTLINE(concurrency-mt-unsafe): the listing belongs to this thread */
     while (status == SOP_OK && (entry = readdir(listing)) != NULL) {

@@ -91,8 +91,9 @@ static void head_write(const server_commit *c, sop_json_writer *out)
     sop_json_uint(out, c->op_count);
     sop_json_key(out, sop_str("stores"));
     sop_json_array_begin(out);
-    for (size_t i = 0; i < c->store_count; i++)
+    for (size_t i = 0; i < c->store_count; i++) {
         sop_json_string(out, c->stores[i].name);
+    }
     sop_json_array_end(out);
     if (c->undoes.size != 0) text_member(out, "undoes", c->undoes);
     text_member(out, "digest", sop_slice_of(digest, sizeof digest));
@@ -266,7 +267,7 @@ server_history_items(sop_store *history, sop_slice id, server_history_fn fn, voi
     history_key key;
     uint8_t end[KEY_SIZE];
     sop_slice to;
-    sop_cursor *cursor;
+    sop_cursor *cursor = NULL;
     key_begin(&key, "item");
     sop_key_add_string(&key.builder, id);
     sop_slice from = key_end(&key);
@@ -321,7 +322,7 @@ list_write(server_request *r, sop_store *history, sop_slice before, uint64_t lim
     uint8_t end[KEY_SIZE];
     uint8_t buffer[KEY_SIZE];
     char cursor_text[KEY_SIZE * 2];
-    sop_cursor *cursor;
+    sop_cursor *cursor = NULL;
     sop_slice to;
     sop_slice at = {0};
     key_begin(&key, "time");

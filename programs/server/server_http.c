@@ -14,6 +14,12 @@
 #include "util/error.h"
 #include "util/memory.h"
 
+#if defined(__clang_analyzer__)
+#undef server_fail
+#undef server_error
+#undef server_bad
+#endif
+
 enum { STACK_BYTES = 1 << 20, IDLE_S = 120 };
 
 /* A connection, as long as it is open. */
@@ -349,6 +355,7 @@ static server_method method_read(const char *name)
     return strcmp(name, "DELETE") == 0 ? SERVER_DELETE : SERVER_OTHER;
 }
 
+/* NOLINTNEXTLINE(readability-function-size): libmicrohttpd wants these parameters */
 static enum MHD_Result request_handle(void *context,
                                       struct MHD_Connection *connection,
                                       const char *url,
@@ -408,10 +415,11 @@ static void connection_changed(void *context,
     } else if (link != NULL) {
         sop_mutex_lock(&me->lock);
         if (link->next != NULL) link->next->previous = link->previous;
-        if (link->previous != NULL)
+        if (link->previous != NULL) {
             link->previous->next = link->next;
-        else
+        } else {
             me->connections = link->next;
+        }
         sop_mutex_unlock(&me->lock);
         sop_free(link);
         *socket_context = NULL;

@@ -148,15 +148,17 @@ static sop_status cell_next(import *im, table *t, sop_slice *cell, int *more)
         t->at++;
         *cell = sop_slice_of(copy, size);
     } else {
-        while (t->at < t->end && *t->at != t->separator && *t->at != '\n' && *t->at != '\r')
+        while (t->at < t->end && *t->at != t->separator && *t->at != '\n' && *t->at != '\r') {
             t->at++;
+        }
         *cell = sop_slice_of(start, (size_t)(t->at - start));
     }
     *more = t->at < t->end && *t->at == t->separator;
-    if (*more)
+    if (*more) {
         t->at++;
-    else if (t->at < t->end && *t->at != '\n' && *t->at != '\r')
+    } else if (t->at < t->end && *t->at != '\n' && *t->at != '\r') {
         return SOP_INVALID;
+    }
     return SOP_OK;
 }
 
@@ -164,8 +166,9 @@ static sop_status row_next(import *im, table *t, sop_slice cells[COLUMNS_MAX], s
 {
     int more = 1;
     *count = 0;
-    while (t->at < t->end && (*t->at == '\n' || *t->at == '\r'))
+    while (t->at < t->end && (*t->at == '\n' || *t->at == '\r')) {
         t->at++;
+    }
     if (t->at == t->end) return SOP_NOT_FOUND;
     while (more) {
         if (*count == COLUMNS_MAX) return SOP_TOO_LARGE;
@@ -181,11 +184,10 @@ static void cell_json(const import *im, sop_json_writer *out, sop_slice cell)
     sop_decimal number;
     const char *text = cell.data;
     int structured = cell.size > 1 && (text[0] == '{' || text[0] == '[');
-    if (im->job->text) {
-        sop_json_string(out, cell);
-    } else if (sop_decimal_parse(cell, &number) == 0 || server_equal(cell, "true") ||
-               server_equal(cell, "false") || server_equal(cell, "null") ||
-               (structured && sop_json_check(cell, NULL, NULL, NULL) == SOP_OK)) {
+    int typed = sop_decimal_parse(cell, &number) == 0 || server_equal(cell, "true") ||
+                server_equal(cell, "false") || server_equal(cell, "null") ||
+                (structured && sop_json_check(cell, NULL, NULL, NULL) == SOP_OK);
+    if (typed && !im->job->text) {
         sop_json_raw(out, cell);
     } else {
         sop_json_string(out, cell);
@@ -235,8 +237,9 @@ static sop_status table_import(import *im, sop_error *err)
     sop_status status = row_next(im, &t, names, &columns);
     if (status != SOP_OK) return sop_fail(err, SOP_INVALID, "there is no line of names");
     sop_slice wanted = im->job->key_field.size == 0 ? sop_str("key") : im->job->key_field;
-    while (key_at < columns && !sop_slice_equal(names[key_at], wanted))
+    while (key_at < columns && !sop_slice_equal(names[key_at], wanted)) {
         key_at++;
+    }
     if (key_at == columns) {
         return sop_fail(err, SOP_INVALID, "there is no column \"%.100s\" for the key",
                         (const char *)wanted.data);
@@ -245,8 +248,9 @@ static sop_status table_import(import *im, sop_error *err)
         status = row_next(im, &t, cells, &count);
         if (status == SOP_NOT_FOUND) return SOP_OK;
         im->record++;
-        if (status == SOP_INVALID)
+        if (status == SOP_INVALID) {
             return bad(im, err, "a quote is never closed, or text follows it");
+        }
         if (status == SOP_OK && count != columns) {
             return bad(im, err, "it has another number of cells than the line of names");
         }

@@ -119,10 +119,11 @@ static sop_status item_write(page *p, sop_slice key, const sop_slice *value)
     sop_json_key(p->out, sop_str("k"));
     server_key_write(p->out, p->traits.form, key);
     sop_json_key(p->out, sop_str("v"));
-    if (value == NULL)
+    if (value == NULL) {
         huge_write(p, key);
-    else
+    } else {
         value_write(p, *value);
+    }
     if (p->traits.duplicates) {
         char text[32];
         sop_status status = sop_cursor_item_id(p->cursor, &id);

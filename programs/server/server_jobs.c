@@ -269,8 +269,9 @@ static int job_read(server_request *r, server_job *job)
     int kind = server_member_text(&r->json, "kind", arena, &text) == SOP_OK
                    ? word(text, KINDS, JOB_KINDS)
                    : -1;
-    if (kind < 0)
+    if (kind < 0) {
         return server_error(r, 501, "unsupported", "this kind of job is not in this build");
+    }
     job->kind = (job_kind)kind;
     if (r->session.role < role_of(job->kind)) {
         return server_error(r, 403, "forbidden", "this needs the role %s",
@@ -367,8 +368,9 @@ static server_job *job_find(server_request *r)
     uint64_t id;
     if (server_uint_read(r->names[2], &id) != 0) return NULL;
     server_job *job = r->server->jobs;
-    while (job != NULL && (job->id != id || job->database != r->database))
+    while (job != NULL && (job->id != id || job->database != r->database)) {
         job = job->next;
+    }
     return job;
 }
 
@@ -410,8 +412,9 @@ int server_job_cancel(server_request *r)
     int ended = job != NULL && job->ended;
     if (allowed && ended) {
         server_job **at = &me->jobs;
-        while (*at != job)
+        while (*at != job) {
             at = &(*at)->next;
+        }
         *at = job->next;
     } else if (allowed) {
         atomic_store_explicit(&job->cancelled, 1, memory_order_relaxed); /* a flag alone */

@@ -185,8 +185,9 @@ static void tuple_write(sop_json_writer *writer, sop_slice key)
     sop_key_read(&reader, key);
     tag(writer, "tuple");
     sop_json_array_begin(writer);
-    while (sop_key_next(&reader, &part) == SOP_OK)
+    while (sop_key_next(&reader, &part) == SOP_OK) {
         part_write(writer, &part);
+    }
     sop_json_array_end(writer);
     sop_json_object_end(writer);
 }

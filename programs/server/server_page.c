@@ -96,8 +96,9 @@ static int file_answer(server_request *r, const char *path)
 static const char *path_of(server_request *r)
 {
     size_t size = 2;
-    for (size_t i = 0; i < r->uri.segment_count; i++)
+    for (size_t i = 0; i < r->uri.segment_count; i++) {
         size += r->uri.segments[i].size + 1;
+    }
     char *path = sop_arena_alloc(&r->arena, size);
     if (path == NULL) return "";
     char *at = path;

@@ -111,9 +111,9 @@ static sop_status edit_apply(patch *p, const edit *e, sop_slice *text, sop_error
     sop_json_writer_init(&next, 0);
     sop_status status = e->sets ? sop_json_set(*text, e->path, e->v, 0, &next, err)
                                 : sop_json_unset(*text, e->path, &next, err);
-    if (status == SOP_NOT_FOUND && !e->sets)
+    if (status == SOP_NOT_FOUND && !e->sets) {
         status = SOP_OK; /* it is gone already */
-    else if (status == SOP_OK) {
+    } else if (status == SOP_OK) {
         status = sop_json_writer_end(&next, &made);
         if (status == SOP_OK) {
             *text = sop_slice_of(sop_arena_copy(&p->c->arena, made.data, made.size), made.size);

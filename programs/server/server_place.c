@@ -78,8 +78,9 @@ sop_status server_database_add(server_registry *registry,
         return sop_fail(err, SOP_NO_MEMORY, "database: out of memory");
     }
     server_database **end = &registry->databases;
-    while (*end != NULL)
+    while (*end != NULL) {
         end = &(*end)->next;
+    }
     *end = database;
     if (out != NULL) *out = database;
     return SOP_OK;
@@ -88,8 +89,9 @@ sop_status server_database_add(server_registry *registry,
 server_database *server_database_find(server_registry *registry, sop_slice name)
 {
     server_database *database = registry->databases;
-    while (database != NULL && !server_equal(name, database->name))
+    while (database != NULL && !server_equal(name, database->name)) {
         database = database->next;
+    }
     return database;
 }
 
@@ -128,8 +130,9 @@ sop_status server_database_forget(server *me, server_database *database, sop_err
 {
     sop_mutex_lock(&me->lock);
     server_database **at = &database->registry->databases;
-    while (*at != NULL && *at != database)
+    while (*at != NULL && *at != database) {
         at = &(*at)->next;
+    }
     if (*at == NULL) {
         sop_mutex_unlock(&me->lock);
         server_database_release(me, database);
@@ -140,8 +143,9 @@ sop_status server_database_forget(server *me, server_database *database, sop_err
     sop_mutex_unlock(&me->lock);
     server_jobs_stop(me, database);
     sop_mutex_lock(&me->lock);
-    while (database->uses > 1)
+    while (database->uses > 1) {
         sop_cond_wait(&me->changed, &me->lock, UINT64_MAX);
+    }
     sop_mutex_unlock(&me->lock);
     sop_status status = SOP_OK;
     if (database->db != NULL) status = sop_db_close(database->db, err);
@@ -162,8 +166,9 @@ void server_registry_free(server_registry *registry)
 server_registry *server_registry_find(server *me, sop_slice id)
 {
     server_registry *registry = me->registries;
-    while (registry != NULL && !server_equal(id, registry->id))
+    while (registry != NULL && !server_equal(id, registry->id)) {
         registry = registry->next;
+    }
     return registry;
 }
 
@@ -283,8 +288,9 @@ sop_status server_registry_read(
 static void registry_append(server *me, server_registry *registry)
 {
     server_registry **end = &me->registries;
-    while (*end != NULL)
+    while (*end != NULL) {
         end = &(*end)->next;
+    }
     *end = registry;
 }
 
@@ -299,9 +305,9 @@ static sop_status file_load(server *me, int needed, sop_error *err)
     sop_json_iter iter;
     sop_slice key;
     sop_status status = server_file_json(me->registry_file, &arena, &file, err);
-    if (status == SOP_NOT_FOUND && !needed)
+    if (status == SOP_NOT_FOUND && !needed) {
         status = SOP_OK;
-    else if (status == SOP_OK && server_member(&file, "environments", &list) != SOP_OK) {
+    } else if (status == SOP_OK && server_member(&file, "environments", &list) != SOP_OK) {
         status = sop_fail(err, SOP_INVALID, "%.150s: there is no list \"environments\"",
                           me->registry_file);
     } else if (status == SOP_OK) {
@@ -373,11 +379,13 @@ sop_status server_places_save(server *me, sop_error *err)
 static sop_slice last_part(const char *url)
 {
     size_t end = strcspn(url, "?");
-    while (end > 1 && url[end - 1] == '/')
+    while (end > 1 && url[end - 1] == '/') {
         end--;
+    }
     size_t start = end;
-    while (start > 0 && url[start - 1] != '/' && url[start - 1] != ':')
+    while (start > 0 && url[start - 1] != '/' && url[start - 1] != ':') {
         start--;
+    }
     return sop_slice_of(url + start, end - start);
 }
 

@@ -228,6 +228,13 @@ int server_fail(server_request *r, sop_status status, const sop_error *err);
 /* 400 naming the parameter or member at fault. */
 int server_bad(server_request *r, const char *where, const char *format, ...) SOP_PRINTF(3, 4);
 
+#if defined(__clang_analyzer__)
+/* For the analyzer only, which cannot see into server_http.c: the status of an error is never 0. */
+#define server_fail(r, status, err)  ((void)server_fail((r), (status), (err)), 500)
+#define server_error(r, status, ...) ((void)server_error((r), (status), __VA_ARGS__), (status))
+#define server_bad(r, ...)           ((void)server_bad((r), __VA_ARGS__), 400)
+#endif
+
 /* Finds the route, checks rights, opens the database, calls the handler. */
 int server_route(server_request *r);
 /* 1 if a request needs no session. */

@@ -100,8 +100,9 @@ int server_registry_add(server_request *r)
     sop_mutex_lock(&me->lock);
     server_registry **end = &me->registries;
     int taken = server_registry_find(me, sop_str(registry->id)) != NULL;
-    while (*end != NULL)
+    while (*end != NULL) {
         end = &(*end)->next;
+    }
     if (!taken) {
         *end = registry;
         status = server_places_save(me, &r->err);
@@ -165,16 +166,18 @@ int server_registry_change(server_request *r)
 {
     sop_mutex_lock(&r->server->lock);
     server_registry *registry = server_registry_find(r->server, r->names[0]);
-    int status = registry == NULL
-                     ? server_error(r, 404, "not_found", "there is no environment \"%.100s\"",
-                                    (const char *)r->names[0].data)
-                     : registry_apply(r, registry);
-    if (status == 0) {
-        registry_write(r, registry);
-        status = 200;
+    int status = 404;
+    if (registry != NULL) {
+        status = registry_apply(r, registry);
+        if (status == 0) {
+            registry_write(r, registry);
+            status = 200;
+        }
     }
     sop_mutex_unlock(&r->server->lock);
-    return status;
+    if (registry != NULL) return status;
+    return server_error(r, 404, "not_found", "there is no environment \"%.100s\"",
+                        (const char *)r->names[0].data);
 }
 
 int server_registry_forget(server_request *r)
@@ -182,8 +185,9 @@ int server_registry_forget(server_request *r)
     server *me = r->server;
     sop_mutex_lock(&me->lock);
     server_registry **at = &me->registries;
-    while (*at != NULL && !server_equal(r->names[0], (*at)->id))
+    while (*at != NULL && !server_equal(r->names[0], (*at)->id)) {
         at = &(*at)->next;
+    }
     server_registry *registry = *at;
     sop_status status = SOP_OK;
     if (registry != NULL) {
@@ -417,10 +421,11 @@ int server_database_drop(server_request *r)
         sop_mutex_unlock(&me->lock);
     }
     int answer = 204;
-    if (status != SOP_OK)
+    if (status != SOP_OK) {
         answer = server_fail(r, status, &r->err);
-    else if (purging && url != NULL)
+    } else if (purging && url != NULL) {
         answer = purge(r, url);
+    }
     sop_free(url);
     return answer;
 }

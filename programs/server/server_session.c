@@ -37,10 +37,11 @@ static int state_folder(char *out, size_t size)
         getenv("XDG_STATE_HOME");      /* NOLINT(concurrency-mt-unsafe): one thread yet */
     const char *home = getenv("HOME"); /* NOLINT(concurrency-mt-unsafe): likewise */
     int written = -1;
-    if (state != NULL && state[0] == '/')
+    if (state != NULL && state[0] == '/') {
         written = snprintf(out, size, "%s", state);
-    else if (home != NULL && home[0] == '/')
+    } else if (home != NULL && home[0] == '/') {
         written = snprintf(out, size, "%s/.local/state", home);
+    }
     if (written < 0 || (size_t)written + sizeof "/sop" > size) return 0;
     for (char *at = out + 1; *at != '\0'; at++) {
         if (*at != '/') continue;
@@ -115,8 +116,9 @@ static int is_ended(server *me, const uint8_t id[16])
     int found = 0;
     sop_mutex_lock(&me->lock);
     size_t count = me->ended_count < 256 ? me->ended_count : 256;
-    for (size_t i = 0; i < count && !found; i++)
+    for (size_t i = 0; i < count && !found; i++) {
         found = memcmp(me->ended[i], id, 16) == 0;
+    }
     sop_mutex_unlock(&me->lock);
     return found;
 }
@@ -192,7 +194,7 @@ static int launch_take(server *me, sop_slice token)
 }
 
 /* One attempt a second, one at a time: whoever guesses passwords waits. */
-static server_role login(server *me, const char *user, const char *password)
+static server_role password_check(server *me, const char *user, const char *password)
 {
     sop_mutex_lock(&me->login_lock);
     uint64_t now = sop_boot_ns();
@@ -226,7 +228,7 @@ static server_role credentials_check(server_request *r, char user_out[SERVER_USE
         return SERVER_NOBODY;
     }
     memcpy(user_out, user.data, user.size + 1);
-    return login(r->server, user_out, password.data);
+    return password_check(r->server, user_out, password.data);
 }
 
 int server_session_open(server_request *r)

@@ -179,8 +179,9 @@ static void shape_write(shape *s)
     sop_json_uint(out, s->sampled);
     sop_json_key(out, sop_str("fields"));
     sop_json_array_begin(out);
-    for (size_t i = 0; i < s->field_count; i++)
+    for (size_t i = 0; i < s->field_count; i++) {
         field_write(out, &s->fields[i]);
+    }
     sop_json_array_end(out);
     sop_json_key(out, sop_str("values"));
     sop_json_object_begin(out);
@@ -209,10 +210,11 @@ int server_shape_get(server_request *r)
     int refused = server_store_enter(r, r->names[2], &txn, &store, &info);
     if (refused != 0) return refused;
     sop_status status = sample(&s, store, wanted);
-    if (status == SOP_OK)
+    if (status == SOP_OK) {
         shape_write(&s);
-    else
+    } else {
         r->err = *sop_txn_error(txn);
+    }
     sop_txn_close(txn);
     return status == SOP_OK ? 200 : server_fail(r, status, &r->err);
 }

@@ -61,10 +61,11 @@ static void key_name_write(sop_json_writer *out, const sop_json_value *key)
                     memchr(text, '~', first.raw.size) == NULL &&
                     memchr(text, '\\', first.raw.size) == NULL;
         sop_json_key(out, sop_str("name"));
-        if (plain)
+        if (plain) {
             sop_json_string(out, sop_slice_of(text + 2, first.raw.size - 3));
-        else
+        } else {
             sop_json_raw(out, first.raw);
+        }
     }
 }
 
@@ -373,10 +374,10 @@ static void options_read(server_request *r, store_spec *spec)
     if (server_member(&r->json, "kind", &value) == SOP_OK) {
         int document =
             value.type == SOP_JSON_STRING && sop_json_string_equal(value.raw, sop_str("document"));
-        if (document)
+        if (document) {
             spec->options.kind = SOP_STORE_DOCUMENTS;
-        else if (value.type != SOP_JSON_STRING ||
-                 !sop_json_string_equal(value.raw, sop_str("raw"))) {
+        } else if (value.type != SOP_JSON_STRING ||
+                   !sop_json_string_equal(value.raw, sop_str("raw"))) {
             complain(spec, "/kind", "the kind is raw or document");
         }
     }

@@ -69,8 +69,9 @@ int server_base64_read(sop_slice text, sop_arena *arena, sop_slice *out)
 
 void server_hex64_write(uint64_t value, char to[16])
 {
-    for (int i = 15; i >= 0; i--, value >>= 4)
+    for (int i = 15; i >= 0; i--, value >>= 4) {
         to[i] = "0123456789abcdef"[value & 15];
+    }
 }
 
 static int hex_digit(uint8_t c)

@@ -201,7 +201,8 @@ static sop_status users_save(const char *path, const server_users *users, sop_er
 static sop_status users_edit(const char *path, server_users **out, sop_error *err)
 {
     sop_status status = server_users_load(path, out, err);
-    if (status != SOP_NOT_FOUND) return status;
+    if (status == SOP_OK && *out != NULL) return SOP_OK;
+    if (status != SOP_OK && status != SOP_NOT_FOUND) return status;
     *out = sop_alloc_zeroed(sizeof **out);
     if (*out == NULL) return sop_fail(err, SOP_NO_MEMORY, "users: out of memory");
     (*out)->users = sop_alloc_array(USERS_MAX, sizeof(entry));
@@ -224,8 +225,9 @@ static sop_status entry_put(
         return sop_fail(err, SOP_INVALID, "role %.20s: viewer, editor or admin is wanted", role);
     }
     entry *at = list;
-    while (at < list + *count && strcmp(at->name, name) != 0)
+    while (at < list + *count && strcmp(at->name, name) != 0) {
         at++;
+    }
     if (at == list + *count && ++*count > USERS_MAX) {
         return sop_fail(err, SOP_TOO_LARGE, "users: more than %d", USERS_MAX);
     }

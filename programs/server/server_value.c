@@ -187,8 +187,9 @@ void server_value_write_fields(sop_json_writer *writer,
         sop_json_iter_init(&iter, &value);
         while (sop_json_next(&iter, &key, &member) == SOP_OK) {
             size_t i = 0;
-            while (i < count && !sop_json_string_equal(key, names[i]))
+            while (i < count && !sop_json_string_equal(key, names[i])) {
                 i++;
+            }
             if (i == count) continue;
             sop_json_key(writer, names[i]);
             sop_json_raw(writer, member.raw);

@@ -139,8 +139,9 @@ int server_contains(sop_slice text, sop_slice needle)
     for (size_t i = 0; i + needle.size <= text.size; i++) {
         if (lower(at[i]) != lower(want[0])) continue;
         size_t same = 1;
-        while (same < needle.size && lower(at[i + same]) == lower(want[same]))
+        while (same < needle.size && lower(at[i + same]) == lower(want[same])) {
             same++;
+        }
         if (same == needle.size) return 1;
     }
     return 0;
