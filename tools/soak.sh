@@ -26,7 +26,9 @@ stage_tests() {
 # Seeds that no run has tried before; a failing one prints the command that repeats it.
 stage_sim() {
     build dev
-    build-dev/tests/sim --first "$(date +%s)00000" --seconds "${SOP_SIM_SECONDS:-7200}" --jobs "$jobs"
+    local half=$((${SOP_SIM_SECONDS:-7200} / 2))
+    build-dev/tests/sim --first "$(date +%s)00000" --seconds "$half" --jobs "$jobs"
+    build-dev/tests/sim --first "$(date +%s)00000" --seconds "$half" --jobs "$jobs" --processes 0
 }
 
 stage_fuzz() {
