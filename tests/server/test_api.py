@@ -47,7 +47,7 @@ class Places(Case):
         self.assertEqual(201, status)
         self.assertEqual(self.items, self.client.get(self.items_path())[1]["count"])
 
-    def test_a_folder_that_another_process_has_open_says_so_and_others_still_work(self):
+    def test_a_folder_that_another_process_has_open_is_shared_or_says_that_it_cannot_be(self):
         sop(self.server.folder, "create", "second", "--quiet")
         other = Server("second", folder=self.server.folder)
         self.addCleanup(other.clean)
@@ -503,6 +503,12 @@ class Events(Case):
         self.assertIn({"store": "more", "change": "created"}, await_event("store", 2))
         self.client.call("POST", f"/{self.database}/jobs", {"kind": "check", "store": ""})
         await_event("job")
+
+    def test_what_another_process_commits_is_told(self):
+        await_event = self.listen()
+        sop(self.server.folder, "put", "shop", "things", "k0001", '{"by":"another"}')
+        items = await_event("commit")[0]["stores"][0]["items"]
+        self.assertEqual([{"k": "k0001", "op": "put", "ver": self.item("k0001")[1]["ver"]}], items)
 
     def test_a_stream_resumes_behind_the_last_event(self):
         _, first = self.commit([self.put("k0001", 1)])
