@@ -25,9 +25,10 @@ typedef struct file_backend {
     int folders[SOP_FOLDER_COUNT]; /* descriptors; -1: not open */
     _Atomic uint32_t files_open;   /* own bugs only: must be 0 at free */
     sop_mutex mutex;
-    int lock_fd;          /* guarded by mutex; -1: not opened yet */
-    void *page;           /* guarded by mutex; NULL: not mapped yet */
-    size_t page_size;     /* guarded by mutex */
+    _Atomic int
+        lock_fd;      /* changes with mutex held, or in the child of a fork; -1: not opened yet */
+    void *page;       /* guarded by mutex; NULL: not mapped yet */
+    size_t page_size; /* guarded by mutex */
     uint64_t page_device; /* of the file that is mapped, as page_inode; written once before page */
     uint64_t page_inode;
     struct file_backend *fork_next; /* of the list in backend_file_lock.c */
