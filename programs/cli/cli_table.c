@@ -76,8 +76,9 @@ static void row_print(FILE *out, const sop_slice *cells, const size_t *widths, s
     for (size_t i = 0; i < count; i++) {
         size_t width = cli_width(cells[i], CLI_SHOW_VALUE);
         cli_print_cut(out, cells[i], CLI_SHOW_VALUE, widths[i]);
-        if (i + 1 < count)
+        if (i + 1 < count) {
             cli_print_spaces(out, width < widths[i] ? width : widths[i], widths[i] + GAP);
+        }
     }
     (void)fputc('\n', out);
 }

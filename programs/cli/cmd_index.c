@@ -211,8 +211,9 @@ int cmd_index(const cli_args *args)
     sop_text text = SOP_TEXT_INIT;
     code = schema_read(args, &text);
     if (code == CLI_OK && actions == 0) code = list_print(args, &text);
-    if (code == CLI_OK && actions != 0)
+    if (code == CLI_OK && actions != 0) {
         code = state_tell(args, text.data, cli_value(args, "create"));
+    }
     sop_text_free(&text);
     return code;
 }

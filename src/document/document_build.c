@@ -243,8 +243,9 @@ static sop_status create(sop_documents *documents, sop_document__index *index)
     if (status != SOP_OK) return status;
     index->state = count <= AT_ONCE_MAX ? SOP_INDEX_READY : SOP_INDEX_BUILDING;
     status = index_revise(documents, documents->schema->index_count, index);
-    if (status == SOP_OK && index->state == SOP_INDEX_BUILDING)
+    if (status == SOP_OK && index->state == SOP_INDEX_BUILDING) {
         return build_later(documents, index);
+    }
     if (status == SOP_OK) status = sop_documents__enter(documents);
     if (status != SOP_OK) return status;
     const sop_document__schema *schema = documents->schema;

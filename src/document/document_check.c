@@ -26,6 +26,7 @@ SOP_PRINTF(2, 3) static void found(checker *c, const char *format, ...)
     char message[SOP_ERROR_MESSAGE_SIZE];
     va_list args;
     va_start(args, format);
+    /* NOLINTNEXTLINE(clang-analyzer-valist.Uninitialized): it is begun on the line above. */
     (void)vsnprintf(message, sizeof message, format, args);
     va_end(args);
     if (c->report->findings++ == 0) {

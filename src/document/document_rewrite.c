@@ -140,7 +140,7 @@ static sop_status parse_one(const sop_json_value *json, sop_arena *arena, sop_re
     }
     if (out->kind == SOP_REWRITE_SET) {
         status = sop_json_next(&iter, &key, &value);
-        out->value = value.raw;
+        if (status == SOP_OK) out->value = value.raw;
     }
     if (out->kind == SOP_REWRITE_REPLACE) {
         status = text_of(&iter, arena, &out->find);
@@ -158,7 +158,7 @@ sop_status sop_document__rewrites_parse(sop_slice json, sop_document__rewrites *
     sop_json_iter iter;
     sop_slice key;
     sop_arena arena = {0};
-    sop_rewrite list[PARSED_MAX];
+    sop_rewrite list[PARSED_MAX] = {{0}};
     sop_update_options options = SOP_UPDATE_OPTIONS_INIT;
     *out = (sop_document__rewrites){.count = 0};
     sop_status status = sop_json_read(json, &root);

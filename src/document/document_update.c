@@ -307,9 +307,9 @@ static sop_status once_body(sop_txn *txn, void *context)
     }
     if (status == SOP_OK && !u->too_many) status = matches_change(documents, u, &k);
     if (status == SOP_OK) status = note_set(txn, u);
-    /* Nothing is written then, so there is nothing to commit. */
-    if (status == SOP_NO_MEMORY)
+    if (status == SOP_NO_MEMORY) {
         (void)sop_fail(sop_db_txn_error(txn), status, "update: out of memory");
+    }
     u->token = sop_txn_id(txn);
     sop_free(k.list);
     sop_arena_deinit(&k.arena);
@@ -363,8 +363,9 @@ typedef struct {
 static sop_status row_decode(sop_slice bytes, job_row *row, sop_error *err)
 {
     const uint8_t *p = bytes.data;
-    if (bytes.size < ROW_HEADER)
+    if (bytes.size < ROW_HEADER) {
         return sop_fail(err, SOP_CORRUPT, "update: a job of %zu bytes", bytes.size);
+    }
     row->store = sop_get_u64le(p);
     for (size_t i = 0; i < 4; i++) {
         row->counts[i] = sop_get_u64le(p + 8 + 8 * i);
@@ -461,7 +462,7 @@ chunk_change(sop_documents *documents, update *u, uint8_t *position, size_t *pos
     return u->done ? SOP_OK : status;
 }
 
-static sop_status chunk_run(sop_txn *txn, update *u, sop_store *jobs, job_row *row)
+static sop_status chunk_run(sop_txn *txn, update *u, sop_store *jobs, const job_row *row)
 {
     sop_documents *documents;
     uint8_t position[SOP_KEY_SIZE_MAX];
@@ -476,11 +477,12 @@ static sop_status chunk_run(sop_txn *txn, update *u, sop_store *jobs, job_row *r
     if (status != SOP_OK) return status;
     u->report.transactions++;
     if (u->done) return sop_store_remove(jobs, sop_slice_of(u->id, 8));
-    row->position = sop_slice_of(position, size);
+    job_row next = *row;
+    next.position = sop_slice_of(position, size);
     const uint64_t counts[4] = {u->report.examined, u->report.matched, u->report.changed,
                                 u->report.transactions};
-    memcpy(row->counts, counts, sizeof counts);
-    return row_put(jobs, u->id, row, sop_db_txn_error(txn));
+    memcpy(next.counts, counts, sizeof counts);
+    return row_put(jobs, u->id, &next, sop_db_txn_error(txn));
 }
 
 static sop_status chunk_body(sop_txn *txn, void *context)
