@@ -119,9 +119,8 @@ static int preview_run(const cli_args *args, const sop_update_options *o)
         code = preview_print(args, &text, &refused);
         sop_text_free(&text);
         if (!args->quiet && !args->json) {
-            (void)fputs("nothing was changed;
+            (void)fputs("nothing was changed; --yes does it\n", stderr);
         }
-        --yes does it\n ", stderr);
     } else {
         code = cli_documents_fail(&d, status);
     }
