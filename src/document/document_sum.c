@@ -62,12 +62,12 @@ static int carried(const sop_document__sum *sum, int64_t limbs[SOP_SUM_LIMBS])
     return negative;
 }
 
-size_t sop_document__sum_text(const sop_document__sum *sum, uint8_t to[SOP_SUM_TEXT_MAX])
+/* The exact part. */
+static size_t exact_text(const sop_document__sum *sum, uint8_t to[SOP_SUM_TEXT_MAX])
 {
     int64_t limbs[SOP_SUM_LIMBS];
     uint8_t digits[DIGITS + 10];
     size_t count = 0;
-    if (sum->is_rough) return sop_double_text(sop_document__sum_double(sum), to);
     int negative = carried(sum, limbs);
     /* The highest limb first, with the ten digits it may have more. */
     int64_t high = limbs[SOP_SUM_LIMBS - 1];
@@ -95,12 +95,15 @@ size_t sop_document__sum_text(const sop_document__sum *sum, uint8_t to[SOP_SUM_T
 
 double sop_document__sum_double(const sop_document__sum *sum)
 {
-    sop_document__sum exact = *sum;
     uint8_t text[SOP_SUM_TEXT_MAX];
     sop_decimal d;
-    exact.is_rough = 0;
-    size_t size = sop_document__sum_text(&exact, text);
+    size_t size = exact_text(sum, text);
     double value =
         sop_decimal_parse(sop_slice_of(text, size), &d) == 0 ? sop_decimal_double(&d) : 0;
     return sum->is_rough ? value + sum->rough : value;
+}
+
+size_t sop_document__sum_text(const sop_document__sum *sum, uint8_t to[SOP_SUM_TEXT_MAX])
+{
+    return sum->is_rough ? sop_double_text(sop_document__sum_double(sum), to) : exact_text(sum, to);
 }
