@@ -11,8 +11,9 @@
  *
  * mode r or w, of a handle that does not wait for the disk (sync modes periodic and off) R or W: what such a handle acknowledges, a
  * handle in mode full sees only once it is durable. outcome: c committed, a aborted (told that nothing was applied), u unknown;
- * without an E line (the process was killed) unknown. token: 48 hexadecimal digits. Times come from one clock for all. A value is a list of elements; a register is a list of
- * one, an absent key the empty list. Operations, each with store and key, in the order in which they were done:
+ * without an E line (the process was killed) unknown. token: 48 hexadecimal digits. Times come from one clock for
+ * all. A value is a list of elements; a register is a list of one, an absent key the empty list. Operations, each with store and
+ * key, in the order in which they were done:
  *
  *     r <store> <key> <n> <elements>            read
  *     w <store> <key> <element>                 the key now holds this one element

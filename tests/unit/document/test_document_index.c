@@ -519,8 +519,8 @@ static void test_a_build_while_threads_write_is_exact(void **state)
     static const char *const indexes[] = {
         "{\"name\":\"x\",\"fields\":{\"path\":\"x\",\"type\":\"int64\"}}",
         "{\"name\":\"t\",\"fields\":{\"path\":\"t[*]\",\"type\":\"int64\"}}",
-        "{\"name\":\"u\",\"unique\":true,\"fields\":[{\"path\":\"x\",\"type\":\"int64\"},{\"path\":"
-        "\"n\",\"type\":\"int64\"}]}"};
+        ("{\"name\":\"u\",\"unique\":true,\"fields\":[{\"path\":\"x\",\"type\":\"int64\"},"
+         "{\"path\":\"n\",\"type\":\"int64\"}]}")};
     for (size_t i = 0; i < 3; i++) {
         do {
             sop_txn_reset(f.txn);
