@@ -121,6 +121,27 @@ sop_blob__create(sop_blobs *blobs, uint64_t *segment_out, sop_file **file_out, s
     return sop_file_open(blobs->backend, name, flags, file_out, err);
 }
 
+uint32_t sop_blob__folder_failures(sop_blobs *blobs)
+{
+    /* Acquire pairs with the release of a sync that failed. */
+    return atomic_load_explicit(&blobs->folder_failures, memory_order_acquire);
+}
+
+/* A sync that fails may leave entries clean in memory that are not on the medium, also those of files of other threads: the next sync
+   then finds nothing to do. So a sync vouches only for files that were made after the last failure, and there is one at a time. */
+sop_status sop_blob__folder_sync(sop_blobs *blobs, uint32_t failures_before, sop_error *err)
+{
+    sop_mutex_lock(&blobs->folder_lock);
+    sop_status status = blobs->backend->ops->folder_sync(blobs->backend, "seg", err);
+    if (status != SOP_OK) {
+        atomic_fetch_add_explicit(&blobs->folder_failures, 1, memory_order_release);
+    } else if (sop_blob__folder_failures(blobs) != failures_before) {
+        status = sop_fail(err, SOP_IO, "seg: a sync of the folder failed while a file was new");
+    }
+    sop_mutex_unlock(&blobs->folder_lock);
+    return status;
+}
+
 sop_status sop_blob__map_new(sop_file *file,
                              uint64_t segment,
                              uint32_t kind,

@@ -62,7 +62,8 @@ typedef struct {
     int syncing;
     int creating;
     int folder_dirty;
-    sop_error failure; /* of the first failed sync: final, since what it lost is unknown */
+    uint32_t folder_failures; /* of the folder before the first file that made it dirty */
+    sop_error failure;        /* of the first failed sync: final, since what it lost is unknown */
 } sop_value_files;
 
 struct sop_blobs {
@@ -76,6 +77,9 @@ struct sop_blobs {
     sop_segments *newest;                           /* guarded by lock */
     uint64_t sequence;                              /* of the newest set ever; guarded by lock */
     sop_value_files values;
+    sop_mutex folder_lock; /* held while the folder is synced */
+    _Atomic uint32_t
+        folder_failures; /* syncs of the folder that failed; written under folder_lock */
 };
 
 /* --- blob_file.c: names, headers, maps --- */
@@ -91,6 +95,12 @@ SOP_MUST_CHECK sop_status sop_blob__create(sop_blobs *blobs,
                                            uint64_t *segment_out,
                                            sop_file **file_out,
                                            sop_error *err);
+/* How many syncs of the folder have failed so far: asked before a file is made. */
+uint32_t sop_blob__folder_failures(sop_blobs *blobs);
+/* Makes the entries of new files durable. failures_before: what sop_blob__folder_failures said before the first of them was made. */
+SOP_MUST_CHECK sop_status sop_blob__folder_sync(sop_blobs *blobs,
+                                                uint32_t failures_before,
+                                                sop_error *err);
 /* A map of a file that is being written (header and size come later). */
 SOP_MUST_CHECK sop_status sop_blob__map_new(sop_file *file,
                                             uint64_t segment,

@@ -100,6 +100,7 @@ static sop_status reserve(sop_blobs *blobs,
             continue;
         }
         values->creating = 1;
+        if (!values->folder_dirty) values->folder_failures = sop_blob__folder_failures(blobs);
         sop_mutex_unlock(&values->lock);
         sop_value_file *fresh = NULL;
         status = file_new(blobs, &fresh, err);
@@ -170,8 +171,9 @@ static sop_status sync_files(sop_blobs *blobs, sop_error *err) SOP_NO_ANALYSIS
     }
     if (status == SOP_OK && values->folder_dirty && SOP_RULE(DIRSYNC)) {
         values->folder_dirty = 0;
+        uint32_t failures_before = values->folder_failures;
         sop_mutex_unlock(&values->lock);
-        status = blobs->backend->ops->folder_sync(blobs->backend, "seg", err);
+        status = sop_blob__folder_sync(blobs, failures_before, err);
         sop_mutex_lock(&values->lock);
     }
     return status;

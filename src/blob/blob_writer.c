@@ -26,6 +26,7 @@ struct sop_blob_writer {
     int open;
     int failed;
     int finished;
+    uint32_t folder_failures; /* of the folder before the first segment */
     uint64_t segment_bytes_max;
     uint8_t *chunk;
     uint64_t chunk_offset; /* in the file, of the first byte of chunk */
@@ -51,6 +52,7 @@ sop_status sop_blob_writer_new(sop_blobs *blobs,
     writer->blobs = blobs;
     writer->kind = kind;
     writer->segment_bytes_max = segment_bytes_max;
+    writer->folder_failures = sop_blob__folder_failures(blobs);
     *out = writer;
     return SOP_OK;
 }
@@ -221,8 +223,7 @@ sop_status sop_blob_writer_finish(sop_blob_writer *writer,
         writer->segments[i].file = NULL;
     }
     if (writer->count > 0 && SOP_RULE(DIRSYNC)) {
-        sop_backend *backend = writer->blobs->backend;
-        status = backend->ops->folder_sync(backend, "seg", err);
+        status = sop_blob__folder_sync(writer->blobs, writer->folder_failures, err);
         if (status != SOP_OK) goto failed;
     }
     writer->finished = 1;
