@@ -47,7 +47,7 @@ static int large_write(export *e, sop_slice key)
 static int value_export(export *e, sop_cursor *cursor)
 {
     sop_slice key;
-    sop_slice value;
+    sop_slice value = {0};
     int code = CLI_OK;
     sop_status status = sop_cursor_key(cursor, &key);
     if (status == SOP_OK) status = sop_cursor_value(cursor, &value);

@@ -154,8 +154,10 @@ unfinished(const cli_args *args, sop_status status, const sop_error *err, const 
     return code;
 }
 
-static int change_run(const cli_args *args, sop_update_options *o)
+static int change_run(const cli_args *args, const sop_update_options *options)
 {
+    sop_update_options with_progress = *options;
+    sop_update_options *o = &with_progress;
     sop_db *db;
     sop_error err = {0};
     cli_progress progress;

@@ -246,7 +246,7 @@ static sop_status on_string(const sop_json_value *value, void *context)
 {
     replacing *r = context;
     sop_slice plain;
-    sop_slice text;
+    sop_slice text = {0};
     sop_json_writer string;
     if (value->type != SOP_JSON_STRING) return SOP_OK;
     sop_status status = sop_document__decoded(value->raw, r->scratch, &plain);

@@ -40,7 +40,7 @@ sop_status sop_documents__write(
     sop_documents *documents, sop_slice key, sop_slice document, int how, sop_slice old)
 {
     if (documents->schema->index_count == 0) return store_write(documents, key, document, how);
-    sop_document__changes *changes;
+    sop_document__changes *changes = NULL;
     sop_status status = old_get(documents, key, &old);
     if (status == SOP_OK && how == SOP_DOCUMENT_INSERT) return SOP_EXISTS;
     if (status == SOP_NOT_FOUND && how == SOP_DOCUMENT_REPLACE) return status;

@@ -79,9 +79,8 @@ void sop_core__snapshot_drop(sop_core *core)
     sop_core__gate_open(core);
 }
 
-void sop_core_reset(sop_core *core)
+static void forget(sop_core *core)
 {
-    sop_core__snapshot_drop(core);
     core->write_version++;
     core->read_count = 0;
     core->note = (sop_slice){0};
@@ -97,13 +96,20 @@ void sop_core_reset(sop_core *core)
     sop_arena_reset(&core->arena);
 }
 
+void sop_core_reset(sop_core *core)
+{
+    sop_core__snapshot_drop(core);
+    forget(core);
+}
+
 sop_status sop_core_renew(sop_core *core)
 {
     if (core->state != NULL) {
         return sop_fail(&core->error, SOP_INVALID,
                         "renew: the transaction is still open, reset it first");
     }
-    sop_core_reset(core);
+    /* Not reset: that would open the gate which a starving transaction has just closed. */
+    forget(core);
     return snapshot_take(core, &core->error);
 }
 

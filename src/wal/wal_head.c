@@ -57,6 +57,9 @@ static sop_status place_read(sop_wal *wal,
     }
     sop_status status = sop_wal__window_open(window, wal->backend, place->file, err);
     if (status != SOP_OK) return status;
+    /* Behind the frame somebody may be writing the next one. */
+    uint64_t end = place->offset + place->length;
+    if (end < window->limit) window->limit = end;
     status = sop_wal__window_frame(window, place->offset, wal->seed, out, err);
     if (status != SOP_OK) return status;
     const sop_wal_place *is = &out->place;
