@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "cli/documents.h"
+#include "util/assert.h"
 #include "util/memory.h"
 
 enum { CELL_WIDTH_MAX = 60, GAP = 2 };
@@ -100,8 +101,9 @@ void cli_table_print(const cli_table *table, FILE *out)
 /* Quotes where RFC 4180 asks for them, and around an empty text, so that it is not taken for nothing. */
 static void csv_cell(FILE *out, sop_slice cell)
 {
-    const char *at = cell.data;
+    const char *at = cell.size == 0 ? "" : cell.data;
     int quotes = cell.data != NULL && cell.size == 0;
+    SOP_ASSERT(at != NULL);
     for (size_t i = 0; i < cell.size && !quotes; i++) {
         quotes = at[i] == ',' || at[i] == '"' || at[i] == '\n' || at[i] == '\r';
     }

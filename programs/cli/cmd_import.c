@@ -510,6 +510,22 @@ static int import_into(import *im, sop_slice data)
     return cli_close(args, db, code);
 }
 
+static void report_print(const import *im, const char *bad)
+{
+    char count[32];
+    if (im->args->quiet) return;
+    if (im->args->json) {
+        (void)printf("{\"imported\":%zu,\"skipped\":%zu}\n", im->count, im->bad_count);
+        return;
+    }
+    (void)printf("%s imported", cli_thousands(im->count, count));
+    if (im->bad_count != 0) {
+        (void)printf(", %s bad record%s in %s", cli_thousands(im->bad_count, count),
+                     im->bad_count == 1 ? "" : "s", bad);
+    }
+    (void)printf("\n");
+}
+
 int cmd_import(const cli_args *args)
 {
 import im = {.args = args };
@@ -539,19 +555,7 @@ import im = {.args = args };
         code = import_into(&im, (sop_slice){data, size});
         cli_progress_end(&im.progress);
     }
-    if (code == CLI_OK && !args->quiet) {
-        char count[32];
-        if (args->json) {
-            (void)printf("{\"imported\":%zu,\"skipped\":%zu}\n", im.count, im.bad_count);
-        } else {
-            (void)printf("%s imported", cli_thousands(im.count, count));
-            if (im.bad_count != 0) {
-                (void)printf(", %s bad record%s in %s", cli_thousands(im.bad_count, count),
-                             im.bad_count == 1 ? "" : "s", bad);
-            }
-            (void)printf("\n");
-        }
-    }
+    if (code == CLI_OK) report_print(&im, bad);
     import_free(&im);
     sop_free(data);
     return code;

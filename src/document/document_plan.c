@@ -2,6 +2,7 @@
 /* The planner: which tree a find reads, in which ranges, by exact counts. */
 #include "document/document_bounds.h"
 #include "document/document_store.h"
+#include "util/assert.h"
 #include "util/bytes.h"
 #include "util/error.h"
 
@@ -118,6 +119,7 @@ static sop_status index_candidate(const sop_document__question *q,
     sop_document__bounds bounds;
     int is_order = index == q->order;
     c->serves = 0;
+    SOP_ASSERT(index != NULL);
     if (index->state != SOP_INDEX_READY) return SOP_OK;
     if (!is_order &&
         (!where_implied(q, index, tests) || !sop_document__covers(index->spec, tests))) {

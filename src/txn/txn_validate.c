@@ -41,7 +41,8 @@ static sop_status layer_validate(sop_core *core, const sop_state *tip, uint32_t 
         int catalogue = read->store == SOP_CATALOGUE_STORE;
         if (catalogue && tip->catalogue_seq <= core->snapshot_seq) continue;
         if (catalogue && !SOP_RULE(CATALOGUE)) continue;
-        if (!catalogue && !(read->is_range ? SOP_RULE(RANGE) : SOP_RULE(EXACT))) continue;
+        if (!catalogue && read->is_range && !SOP_RULE(RANGE)) continue;
+        if (!catalogue && !read->is_range && !SOP_RULE(EXACT)) continue;
         if (read->store != store) {
             store = read->store;
             tree = sop_memtable_tree(tip->roots[layer], store);

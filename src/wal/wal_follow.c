@@ -59,8 +59,9 @@ static sop_status links_trace(
             break;
         }
         if (status != SOP_OK || before.frame_no == 0) break;
-        if (before.frame_no >= frame_no)
+        if (before.frame_no >= frame_no) {
             status = trace_damaged(file, "its header leads nowhere", err);
+        }
         frame_no = before.frame_no;
         file = before.file;
     }

@@ -46,7 +46,7 @@ void sop_wal_page_end(const sop_wal_page *page, sop_wal_end *out)
     }
     uint8_t place[SOP_WAL_PLACE_SIZE];
     for (int i = 0; i < PLACE_WORDS; i++) {
-        sop_put_u64le(place + 8 * i, words[i]);
+        sop_put_u64le(place + (size_t)i * 8, words[i]);
     }
     sop_wal_place_decode(place, &out->published);
     out->durable_seq = words[PLACE_WORDS];
@@ -62,7 +62,7 @@ static void end_store(sop_wal *wal)
     uint64_t words[SOP_WAL_PAGE_END_WORDS] = {0};
     sop_wal_place_encode(&wal->tip, place);
     for (int i = 0; i < PLACE_WORDS; i++) {
-        words[i] = sop_get_u64le(place + 8 * i);
+        words[i] = sop_get_u64le(place + (size_t)i * 8);
     }
     words[PLACE_WORDS] = sop_wal__durable(wal);
     words[PLACE_WORDS + 1] = wal->current.id;

@@ -10,6 +10,7 @@
 static sop_status
 durable_find(sop_wal__chain *chain, uint64_t durable_seq, sop_wal_place *out, sop_error *err)
 {
+    *out = (sop_wal_place){0};
     if (durable_seq >= chain->tip.seq_last || !SOP_RULE(FORK_AT_DURABLE)) {
         *out = chain->tip;
         return sop_wal__chain_seek(chain, out, err);
