@@ -53,7 +53,7 @@ sop_status sop_documents__write(
 sop_status sop_documents__remove(sop_documents *documents, sop_slice key, sop_slice old)
 {
     if (documents->schema->index_count == 0) return sop_store_remove(documents->store, key);
-    sop_document__changes *changes;
+    sop_document__changes *changes = NULL;
     sop_status status = old_get(documents, key, &old);
     if (status == SOP_OK) {
         status = sop_document__changes_prepare(documents, key, old, UNKNOWN, &changes);
