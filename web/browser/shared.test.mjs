@@ -158,23 +158,24 @@ test('check 19: the switcher changes the environment at once; another tab stays;
   await page.bringToFront();
   await page.evaluate(() => (window.mark = 'not reloaded'));
   const to = (label) => page.getByRole('group', { name: 'Environment' }).getByRole('button', { name: label }).click();
-  await h.goto(page, '#100');
-  await h.currentRow(page, 100);
   const runs = [];
   for (let i = 0; i < 5; i++) {
     const t0 = performance.now();
     await to('Production');
-    await h.until(async () => (await h.cell(page, 100, 'country')) === 'Production');
+    await h.until(async () => (await h.cell(page, 1, 'country')) === 'Production');
     runs.push(performance.now() - t0);
     assert.ok(new URL(page.url()).pathname.startsWith('/r/production/'));
     await to('Local sandbox');
-    await h.until(async () => (await h.cell(page, 100, 'country')) !== 'Production');
+    await h.until(async () => (await h.cell(page, 1, 'country')) !== 'Production');
   }
   h.budget(t, 'another environment is shown', runs, 500);
   assert.equal(await page.evaluate(() => window.mark), 'not reloaded');
   assert.ok(new URL(second.url()).pathname.startsWith('/r/local/'));
   assert.ok(await page.getByRole('button', { name: 'Swarm' }).isDisabled());
   await to('Production');
+  await h.until(async () => (await h.cell(page, 1, 'country')) === 'Production');
+  await h.goto(page, '#100');
+  await h.currentRow(page, 100);
   await h.until(async () => (await h.cell(page, 100, 'country')) === 'Production');
   await h.focus(page, 100, 'country');
   await page.keyboard.type('Changed');
